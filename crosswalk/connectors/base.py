@@ -1,0 +1,335 @@
+"""How a connector is spoken to.
+
+A connector never decides what to send or when: it reads windows and records, freezes what it is given into exact
+bytes, sends those bytes, says what an answer means for each member, and looks up what became of a lost answer.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as default
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from crosswalk.clock import Clock
+from crosswalk.connectors.facts import (
+    AuthWay,
+    Key,
+    Limit,
+    LookUp,
+    Never,
+    Operation,
+    Order,
+    Quota,
+    Repeat,
+    Resource,
+    Safe,
+    Setting,
+    Stream,
+    System,
+    Verb,
+)
+from crosswalk.errors import SettingsError
+
+__all__ = [
+    "Answer",
+    "AuthWay",
+    "Check",
+    "Checked",
+    "Client",
+    "Connect",
+    "Connection",
+    "Connector",
+    "Found",
+    "Frozen",
+    "Item",
+    "Key",
+    "Limit",
+    "LookUp",
+    "Never",
+    "Operation",
+    "Order",
+    "Outcome",
+    "Page",
+    "Quota",
+    "Repeat",
+    "Resource",
+    "Result",
+    "Safe",
+    "Setting",
+    "Stream",
+    "System",
+    "Verb",
+    "Window",
+    "cut",
+]
+
+Outcome = Literal["applied", "refused", "taken", "retry", "conflict", "doubt"]
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One named account of a system in one environment.
+
+    settings: shop, tenant, version, addresses; never secrets. zone: IANA name of the account's calendar.
+    prefix: begins every marker that this connection's binding writes.
+    """
+
+    name: str
+    system: str
+    environment: str
+    settings: Mapping[str, str] = default(default_factory=dict)
+    zone: str = "UTC"
+    currency: str = ""
+    prefix: str = ""
+
+    def setting(self, name: str, default: str | None = None) -> str:
+        """A setting's value; SettingsError when it is missing and has no default."""
+        value = self.settings.get(name) or default
+        if value is None:
+            raise SettingsError(
+                f"connection {self.name!r} ({self.system}, {self.environment}) lacks the setting {name!r}",
+                safe="nothing was read or sent",
+                next_command=f"add {name} = ... to the connection {self.name} in crosswalk.toml",
+            )
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From ``since`` (inclusive; None: the beginning) to ``until`` (exclusive; None: the vendor's now). Aware UTC."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing.
+
+    records: raw JSON of each, untouched but for nested lists that were read to their end. resume: hand it to ``read``
+    to go on after this page; None on the last page. total: how many the vendor says the window holds, only when it says
+    so exactly. vendor_now: the vendor's clock when it answered.
+    """
+
+    records: list[bytes]
+    resume: str | None
+    total: int | None
+    vendor_now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One target record to write.
+
+    key: our own ledger key. marker: our reference as the target record carries it, empty when it carries none.
+    payload: nested values under the target's own names, decimals and dates as Python objects. target_id: for an update
+    or a removal. body: the member's own bytes in a frozen request, where the ledger keeps them.
+    """
+
+    key: str
+    marker: str
+    payload: Mapping[str, Any]
+    target_id: str | None = None
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """An exact request. Sent as it stands, as often as needed; the path is relative to the connection's address."""
+
+    method: str
+    path: str
+    params: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def pack(self) -> bytes:
+        """For the store; equal requests give equal bytes."""
+        return msgspec.msgpack.encode(self)
+
+    @staticmethod
+    def unpack(packed: bytes) -> Frozen:
+        return msgspec.msgpack.decode(packed, type=Frozen)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an answer says about one member.
+
+    item: its position in what was sent. outcome:
+    applied   the target did it.
+    refused   the target does not accept it and will not; ``message`` is the target's own.
+    taken     a value that must be unique belongs to another record; ``field`` names it.
+    conflict  a record with our own reference is there already: look it up before anything else.
+    retry     the target did not do it and may do so later.
+    doubt     the answer does not say: resolve it by look-up.
+    echo: the target's answer for this member, decimals exact.
+    """
+
+    item: int
+    outcome: Outcome
+    target_id: str | None = None
+    target_version: str | None = None
+    message: str = ""
+    field: str = ""
+    echo: Mapping[str, Any] = default(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A target record as it stands now.
+
+    carries_marker: it carries the reference that was asked for, so it is ours. applied: it shows the effect of the
+    operation that was asked about. status: the target's own word. body: raw JSON.
+    """
+
+    target_id: str
+    target_version: str | None
+    carries_marker: bool
+    echo: Mapping[str, Any]
+    body: bytes
+    applied: bool = True
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One thing that was checked. ok None: could not be looked at."""
+
+    what: str
+    ok: bool | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The health of a connection."""
+
+    items: tuple[Checked, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(i.ok is not False for i in self.items)
+
+
+class Answer(Protocol):
+    """A whole answer, kept by the client's journal."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def sent_at(self) -> datetime: ...
+    @property
+    def ended_at(self) -> datetime: ...
+
+
+class Client(Protocol):
+    """What ``crosswalk.http`` gives a connector."""
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Any = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        form: Any = None,
+        content: bytes | None = None,
+        repeat: Any = ...,
+        not_after: float | None = None,
+        cost: float = 1,
+        priority: int = 0,
+    ) -> Any: ...
+
+    def vendor_now(self) -> datetime: ...
+
+
+class Connector(abc.ABC):
+    """One connection, spoken to. Resources are named in full (``xero.invoices``), operations by Operation.name."""
+
+    system: System
+
+    def __init__(self, connection: Connection, client: Client, clock: Clock) -> None:
+        self.connection = connection
+        self.client = client
+        self.clock = clock
+
+    # reading
+
+    @abc.abstractmethod
+    def read(self, resource: str, window: Window, resume: str | None = None) -> Iterator[Page]:
+        """The records of a window in the resource's order, at least one page (which may be empty)."""
+
+    @abc.abstractmethod
+    def fetch(self, resource: str, ids: Sequence[str]) -> list[bytes]:
+        """These records afresh, raw; an id that the system does not know is left out."""
+
+    @abc.abstractmethod
+    def check(self) -> Check:
+        """Credentials, scopes, account, currency, clock and quota, without changing anything."""
+
+    # writing
+
+    def operation(self, resource: str, op: str) -> Operation:
+        """The facts of an operation."""
+        return self.system.operation(resource, op)
+
+    def batches(self, resource: str, op: str, items: Sequence[Item]) -> Iterator[list[Item]]:
+        """``items`` cut, in order, into what one request may carry: members, bytes, one parent."""
+        raise self._cannot(resource, op)
+
+    def freeze(self, resource: str, op: str, items: Sequence[Item]) -> Frozen:
+        """One request for all of ``items``. Pure; the same items give the same bytes."""
+        raise self._cannot(resource, op)
+
+    def send(
+        self, resource: str, op: str, frozen: Frozen, *, key: str, repeat: Any, not_after: float | None = None
+    ) -> Answer:
+        """Send these bytes. Raises crosswalk.errors: Unreachable, Throttled, Refused (nothing was done), AnswerLost,
+        ServerFault (unknown), Fenced (nothing was sent)."""
+        raise self._cannot(resource, op)
+
+    def read_answer(self, resource: str, op: str, items: Sequence[Item], answer: Answer) -> list[Result]:
+        """A result for every item, in the order of ``items``, matched by id or reference and never by position."""
+        raise self._cannot(resource, op)
+
+    def look_up(self, resource: str, op: str, items: Sequence[Item]) -> list[Found | None]:
+        """What the target holds under each item's marker now; None: nothing. Errors are raised, never None."""
+        raise self._cannot(resource, op)
+
+    def current(self, resource: str, ids: Sequence[str]) -> dict[str, Found]:
+        """Target records by id as they stand now; one that is gone is left out."""
+        raise self._cannot(resource, "current")
+
+    def _cannot(self, resource: str, op: str) -> SettingsError:
+        return SettingsError(f"{self.system.title} is not written to by {op!r} of {resource}")
+
+
+Connect = Callable[[Connection, Client, Clock], Connector]
+
+
+def cut(
+    items: Sequence[Item], sizes: Sequence[int], groups: Sequence[str], operation: Operation
+) -> Iterator[list[Item]]:
+    """``items`` in order, cut at the operation's batch, at its bytes and wherever the group changes."""
+    members: list[Item] = []
+    used, group = 0, ""
+    for item, size, belongs in zip(items, sizes, groups, strict=True):
+        full = len(members) >= operation.batch or used + size > operation.max_bytes or belongs != group
+        if members and full:
+            yield members
+            members, used = [], 0
+        members.append(item)
+        used, group = used + size, belongs
+    if members:
+        yield members

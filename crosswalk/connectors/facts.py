@@ -1,0 +1,187 @@
+"""What a system is, what can be read from it and written to it, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from crosswalk.errors import SettingsError
+from crosswalk.schemas.base import Record
+
+Verb = Literal["create", "update", "remove"]
+Stream = Literal["cursor column", "event log", "full listing", "open items", "none"]
+Order = Literal["keyset", "offset", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of a connection. secret: its value is the name of an environment variable or a Prefect block."""
+
+    name: str
+    about: str
+    needed: bool = True
+    secret: bool = False
+    default: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthWay:
+    """One way of proving who we are.
+
+    flow: ``static token`` | ``client credentials`` | ``authorization code``. Addresses may hold ``{settings}``.
+    settings: the names of the settings it needs. rotates: every refresh gives a new refresh token.
+    """
+
+    flow: Literal["static token", "client credentials", "authorization code"]
+    settings: tuple[str, ...]
+    header: str = "Authorization"
+    prefix: str = "Bearer "
+    authorize_url: str = ""
+    token_url: str = ""
+    revoke_url: str = ""
+    client_auth: Literal["basic", "body"] = "body"
+    rotates: bool = False
+    access_life: float = 0
+    refresh_life: float = 0
+    pkce: bool = False
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most ``amount`` of ``unit`` in ``per`` seconds (0: at the same moment), for one ``scope``."""
+
+    amount: float
+    per: float
+    unit: Literal["request", "point", "concurrent"] = "request"
+    scope: str = "account"
+    burst: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """The limits of one account and the answer headers that tell what is left."""
+
+    account: str
+    limits: tuple[Limit, ...]
+    told_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Safe:
+    """A second time changes nothing: the operation sets absolute values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The system recognises an idempotency key for ``life`` seconds after the first send, on its own clock.
+
+    lookup: when the key is forgotten, ``look_up`` decides; absence counts from ``settles_after`` seconds after the last
+    send ended.
+    """
+
+    life: float
+    lookup: bool = True
+    settles_after: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """No key: ``look_up`` decides; absence counts from ``settles_after`` seconds after the last send ended."""
+
+    settles_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """Neither key nor look-up: the integration says what to do in doubt."""
+
+
+Repeat = Safe | Key | LookUp | Never
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One kind of write.
+
+    batch: members of one request at most. max_bytes: of the whole body. marker: the target field that carries our own
+    reference. money: compare the target's own version (``current``) before sending.
+    """
+
+    name: Verb
+    repeat: Repeat
+    verb: str
+    path: str
+    batch: int = 1
+    max_bytes: int = 1_000_000
+    marker: str = ""
+    money: bool = False
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One kind of record of a system.
+
+    stream: how changes are found. order: how a listing is ordered while it changes; only a keyset listing lets the
+    cursor move inside a window. lookback: seconds re-read before the cursor, at least the index lag. settle: seconds
+    before the vendor's now that a window ends. grain: smallest step of the cursor column in seconds. matched_by: how
+    the members of an answer are matched to what was sent. found_by: what finds a record whose answer was lost.
+    """
+
+    record: Record
+    stream: Stream = "cursor column"
+    order: Order = "none"
+    lookback: float = 300
+    settle: float = 60
+    grain: float = 1
+    scopes: tuple[str, ...] = ()
+    operations: tuple[Operation, ...] = ()
+    matched_by: str = ""
+    found_by: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.record.name
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
+@dataclass(frozen=True)
+class System:
+    """A vendor's system, as data.
+
+    urls: base address by environment, with ``{settings}`` inside. hosts: where credentials may be sent, ``*`` for one
+    label or more. remarks: what ``crosswalk systems`` says besides.
+    """
+
+    name: str
+    title: str
+    kind: str
+    urls: Mapping[str, str]
+    hosts: tuple[str, ...]
+    settings: tuple[Setting, ...]
+    auth: tuple[AuthWay, ...]
+    quota: Quota
+    scopes: tuple[str, ...]
+    resources: Mapping[str, Resource]
+    version: str = ""
+    timeout: float = 30
+    remarks: tuple[str, ...] = ()
+
+    def resource(self, name: str) -> Resource:
+        """The resource ``shopify.orders`` (or ``orders``); SettingsError names those there are."""
+        found = self.resources.get(name.removeprefix(f"{self.name}."))
+        if found is None:
+            known = ", ".join(r.name for r in self.resources.values())
+            raise SettingsError(f"{self.title} has no resource {name!r} here; there are {known}")
+        return found
+
+    def operation(self, resource: str, op: str) -> Operation:
+        """The operation ``create``, ``update`` or ``remove`` of a resource; SettingsError when it has none such."""
+        for operation in self.resource(resource).operations:
+            if operation.name == op:
+                return operation
+        raise SettingsError(f"{self.title}: {resource} cannot be written by {op!r}")
