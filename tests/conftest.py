@@ -1,0 +1,59 @@
+"""What every test may ask for: a clock, a database on each engine, a real PostgreSQL; and the rule about skips."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from servers.postgres import NoPostgres, Server, serve
+from skips import Skips
+
+from crosswalk import points
+from crosswalk.clock import SharedClock
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Skips(), "skips")
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> SharedClock:
+    """A clock that stands still until somebody moves it; 23 November 2026, 09:00 UTC."""
+    return SharedClock(tmp_path / "clock")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """One real PostgreSQL for the whole session."""
+    try:
+        with serve() as server:
+            yield server
+    except NoPostgres as reason:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server) -> Iterator[str]:
+    """An empty PostgreSQL database of the test's own."""
+    with postgres_server.database(f"test_{uuid.uuid4().hex[:12]}") as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of the test's own, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture(autouse=True)
+def _no_point_outlives_its_test() -> Iterator[None]:
+    yield
+    points.install(None)
