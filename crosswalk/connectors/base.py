@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dataclasses import field as default
 from datetime import datetime
 from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -34,6 +35,7 @@ from crosswalk.connectors.facts import (
     Verb,
 )
 from crosswalk.errors import SettingsError
+from crosswalk.settings import Connection
 
 __all__ = [
     "Answer",
@@ -65,38 +67,13 @@ __all__ = [
     "System",
     "Verb",
     "Window",
+    "address",
     "cut",
+    "hosts",
+    "setting",
 ]
 
-Outcome = Literal["applied", "refused", "taken", "retry", "conflict", "doubt"]
-
-
-@dataclass(frozen=True)
-class Connection:
-    """One named account of a system in one environment.
-
-    settings: shop, tenant, version, addresses; never secrets. zone: IANA name of the account's calendar.
-    prefix: begins every marker that this connection's binding writes.
-    """
-
-    name: str
-    system: str
-    environment: str
-    settings: Mapping[str, str] = default(default_factory=dict)
-    zone: str = "UTC"
-    currency: str = ""
-    prefix: str = ""
-
-    def setting(self, name: str, default: str | None = None) -> str:
-        """A setting's value; SettingsError when it is missing and has no default."""
-        value = self.settings.get(name) or default
-        if value is None:
-            raise SettingsError(
-                f"connection {self.name!r} ({self.system}, {self.environment}) lacks the setting {name!r}",
-                safe="nothing was read or sent",
-                next_command=f"add {name} = ... to the connection {self.name} in crosswalk.toml",
-            )
-        return value
+Outcome = Literal["applied", "refused", "taken", "conflict", "gone", "alone", "retry", "doubt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +143,8 @@ class Result:
     refused   the target does not accept it and will not; ``message`` is the target's own.
     taken     a value that must be unique belongs to another record; ``field`` names it.
     conflict  a record with our own reference is there already: look it up before anything else.
+    gone      the record that was to be changed, or the one it hangs on, is not there.
+    alone     the request was refused as a whole and does not say for which member: send each in one of its own.
     retry     the target did not do it and may do so later.
     doubt     the answer does not say: resolve it by look-up.
     echo: the target's answer for this member, decimals exact.
@@ -316,6 +295,34 @@ class Connector(abc.ABC):
 
 
 Connect = Callable[[Connection, Client, Clock], Connector]
+
+
+def setting(connection: Connection, name: str, default: str | None = None) -> str:
+    """A plain setting of a connection; SettingsError when it is missing and has no default."""
+    value = connection.settings.get(name, default)
+    if value is None or value == "":
+        raise SettingsError(
+            f"connection {connection.name!r} ({connection.system}, {connection.environment}) lacks {name!r}",
+            safe="nothing was read or sent",
+            next_command=f'add {name} = "..." under [connections.{connection.name}.settings] in crosswalk.toml',
+        )
+    return str(value)
+
+
+def address(connection: Connection, fact: str) -> str:
+    """An address of the system, with this connection's settings filled in.
+
+    A connection with the setting ``url`` speaks to that origin instead of the vendor's hosts: a practice copy.
+    """
+    filled = fact.format_map({"account": connection.account, **connection.settings})
+    origin = str(connection.settings.get("url", "")).rstrip("/")
+    return f"{origin}{urlsplit(filled).path}" if origin else filled
+
+
+def hosts(system: System, connection: Connection) -> tuple[str, ...]:
+    """Where this connection's credentials may be sent."""
+    origin = str(connection.settings.get("url", ""))
+    return (urlsplit(origin).hostname or "",) if origin else system.hosts
 
 
 def cut(

@@ -153,14 +153,14 @@ class Resource:
 class System:
     """A vendor's system, as data.
 
-    urls: base address by environment, with ``{settings}`` inside. hosts: where credentials may be sent, ``*`` for one
-    label or more. remarks: what ``crosswalk systems`` says besides.
+    url: base address, with ``{settings}`` inside. hosts: where credentials may be sent, ``*`` for any label.
+    remarks: what ``crosswalk systems`` says besides.
     """
 
     name: str
     title: str
     kind: str
-    urls: Mapping[str, str]
+    url: str
     hosts: tuple[str, ...]
     settings: tuple[Setting, ...]
     auth: tuple[AuthWay, ...]
