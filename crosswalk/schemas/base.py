@@ -6,13 +6,15 @@ Money is decimal, ids are text, instants carry a zone (UTC inside), dates are ca
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 import pyarrow as pa
 
 Wire = Literal["string", "number", "bool"]
+Format = Literal["iso", "xero"]
+Required = bool | Literal["write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,20 @@ class Field:
 
     name: column in frames and in mappings.  path: dotted path at the wire, the name by default.
     wire: the JSON kind it arrives as, where that is not the type's usual one.
-    required: null or missing is an error.  read_only: the vendor fills it, a mapping may not.
-    personal: shown redacted.  values: the only ones allowed.  lengths are characters.
+    format: how an instant or a date is written: ISO 8601, or ``/Date(milliseconds+0000)/`` as Xero does.
+    zone: the zone of instants that are written without one; with none declared they are refused.
+    required: null or missing is an error; ``"write"``: only in what we write.
+    read_only: the vendor fills it, a mapping may not; it is never required in what we write.
+    personal: shown redacted.  values: the only ones allowed.  lengths are characters, and only a target's business.
     """
 
     name: str
     type: Type
     path: str = ""
     wire: Wire | None = None
-    required: bool = False
+    format: Format = "iso"
+    zone: str = ""
+    required: Required = False
     read_only: bool = False
     personal: bool = False
     values: tuple[str, ...] = ()
@@ -65,17 +72,38 @@ class Field:
     def at(self) -> str:
         return self.path or self.name
 
+    def needed(self, written: bool) -> bool:
+        """Whether null or missing is an error, in what we write or in what we read."""
+        return bool(self.required) and not self.read_only if written else self.required is True
+
     @property
     def wire_kind(self) -> Wire:
         return self.wire or self.type.wire
 
 
 @dataclass(frozen=True, slots=True)
+class Must:
+    """Something that holds for every record, beyond the single field.
+
+    field: the column a breach is reported at.  rule: completes the sentence "<field> ...".  test: takes the arrays of
+    the columns ``of`` (the field alone by default) and gives a boolean array; null counts as fulfilled.
+    written: only for what we write.
+    """
+
+    field: str
+    rule: str
+    test: Callable[..., pa.Array]
+    of: tuple[str, ...] = ()
+    written: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Lines:
     """A list of records inside a record, such as the lines of an order.
 
-    key: the field that names an element.  whole_below: the list cannot be paged and was asked for with this limit, so
-    one that is as long may be cut and its record is held.
+    key: the field that names an element.  required: a null or missing list is an error when read; an empty one is not.
+    whole_below: the list cannot be paged and was asked for with this limit, so one that is as long may be cut and its
+    record is held.  at_least: as many elements must be written.
     """
 
     name: str
@@ -84,6 +112,9 @@ class Lines:
     key: str = ""
     required: bool = False
     whole_below: int | None = None
+    at_least: int = 0
+    read_only: bool = False
+    checks: tuple[Must, ...] = ()
     about: str = ""
 
     @property
@@ -93,7 +124,7 @@ class Lines:
     @property
     def record(self) -> Record:
         """The element as a record of its own."""
-        return Record(self.name, key=self.key, version="", fields=self.fields, about=self.about)
+        return Record(self.name, self.key, "", self.fields, about=self.about, checks=self.checks)
 
 
 @dataclass(frozen=True)
@@ -101,6 +132,7 @@ class Record:
     """A resource's record.
 
     name: ``system.resource``.  key: the field that names it for ever.  version: the field that grows with every change.
+    ignores: wire paths that are known to come and are not used, so that they are not reported as new.
     """
 
     name: str
@@ -108,6 +140,8 @@ class Record:
     version: str
     fields: tuple[Field | Lines, ...]
     about: str = ""
+    checks: tuple[Must, ...] = ()
+    ignores: tuple[str, ...] = ()
     _by_name: dict[str, Field | Lines] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
