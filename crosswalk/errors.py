@@ -13,6 +13,7 @@ CrosswalkError
 │   ├── Transient              may pass by itself
 │   │   ├── Unreachable        no connection; the request was not sent
 │   │   ├── AnswerLost         sent, and no whole answer came back: the outcome is unknown
+│   │   │   └── BrokenPage     a page is cut, garbled or without its list; nothing of it was used
 │   │   ├── ServerFault        the system says that the fault is its own
 │   │   └── Throttled          over the limit; carries how long to wait
 │   └── Refused                will not pass by itself
@@ -117,6 +118,10 @@ class Unreachable(Transient):
 
 class AnswerLost(Transient):
     """Sent, and no whole answer came back: the outcome is unknown."""
+
+
+class BrokenPage(AnswerLost):
+    """A page came back cut, garbled or without its list; nothing of it was used and the request may be repeated."""
 
 
 class ServerFault(Transient):
