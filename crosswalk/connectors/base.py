@@ -7,11 +7,11 @@ bytes, sends those bytes, says what an answer means for each member, and looks u
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as default
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,12 +20,10 @@ from crosswalk.clock import Clock
 from crosswalk.connectors.facts import (
     AuthWay,
     Key,
-    Limit,
     LookUp,
     Never,
     Operation,
     Order,
-    Quota,
     Repeat,
     Resource,
     Safe,
@@ -35,29 +33,30 @@ from crosswalk.connectors.facts import (
     Verb,
 )
 from crosswalk.errors import SettingsError
+from crosswalk.http.answer import Answer
+from crosswalk.http.answer import Repeat as Again
 from crosswalk.settings import Connection
+
+if TYPE_CHECKING:
+    from crosswalk.http.client import Client
 
 __all__ = [
     "Answer",
     "AuthWay",
     "Check",
     "Checked",
-    "Client",
-    "Connect",
     "Connection",
     "Connector",
     "Found",
     "Frozen",
     "Item",
     "Key",
-    "Limit",
     "LookUp",
     "Never",
     "Operation",
     "Order",
     "Outcome",
     "Page",
-    "Quota",
     "Repeat",
     "Resource",
     "Result",
@@ -196,43 +195,6 @@ class Check:
         return all(i.ok is not False for i in self.items)
 
 
-class Answer(Protocol):
-    """A whole answer, kept by the client's journal."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def body(self) -> bytes: ...
-    @property
-    def sent_at(self) -> datetime: ...
-    @property
-    def ended_at(self) -> datetime: ...
-
-
-class Client(Protocol):
-    """What ``crosswalk.http`` gives a connector."""
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Any = None,
-        headers: Mapping[str, str] | None = None,
-        json: Any = None,
-        form: Any = None,
-        content: bytes | None = None,
-        repeat: Any = ...,
-        not_after: float | None = None,
-        cost: float = 1,
-        priority: int = 0,
-    ) -> Any: ...
-
-    def vendor_now(self) -> datetime: ...
-
-
 class Connector(abc.ABC):
     """One connection, spoken to. Resources are named in full (``xero.invoices``), operations by Operation.name."""
 
@@ -272,7 +234,7 @@ class Connector(abc.ABC):
         raise self._cannot(resource, op)
 
     def send(
-        self, resource: str, op: str, frozen: Frozen, *, key: str, repeat: Any, not_after: float | None = None
+        self, resource: str, op: str, frozen: Frozen, *, key: str, repeat: Again, not_after: float | None = None
     ) -> Answer:
         """Send these bytes. Raises crosswalk.errors: Unreachable, Throttled, Refused (nothing was done), AnswerLost,
         ServerFault (unknown), Fenced (nothing was sent)."""
@@ -292,9 +254,6 @@ class Connector(abc.ABC):
 
     def _cannot(self, resource: str, op: str) -> SettingsError:
         return SettingsError(f"{self.system.title} is not written to by {op!r} of {resource}")
-
-
-Connect = Callable[[Connection, Client, Clock], Connector]
 
 
 def setting(connection: Connection, name: str, default: str | None = None) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from crosswalk.errors import SettingsError
+from crosswalk.http.answer import Classify, Tell, classify
+from crosswalk.http.protocols import Quota
 from crosswalk.schemas.base import Record
 
 Verb = Literal["create", "update", "remove"]
@@ -46,26 +48,6 @@ class AuthWay:
     refresh_life: float = 0
     pkce: bool = False
     about: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """At most ``amount`` of ``unit`` in ``per`` seconds (0: at the same moment), for one ``scope``."""
-
-    amount: float
-    per: float
-    unit: Literal["request", "point", "concurrent"] = "request"
-    scope: str = "account"
-    burst: float = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """The limits of one account and the answer headers that tell what is left."""
-
-    account: str
-    limits: tuple[Limit, ...]
-    told_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +136,7 @@ class System:
     """A vendor's system, as data.
 
     url: base address, with ``{settings}`` inside. hosts: where credentials may be sent, ``*`` for any label.
+    quota_of: what shares one quota. classify: the error that an answer stands for. tell: what it says about the quota.
     remarks: what ``crosswalk systems`` says besides.
     """
 
@@ -165,10 +148,13 @@ class System:
     settings: tuple[Setting, ...]
     auth: tuple[AuthWay, ...]
     quota: Quota
+    quota_of: str
     scopes: tuple[str, ...]
     resources: Mapping[str, Resource]
     version: str = ""
     timeout: float = 30
+    classify: Classify = classify
+    tell: Tell | None = None
     remarks: tuple[str, ...] = ()
 
     def resource(self, name: str) -> Resource:
