@@ -59,6 +59,19 @@ TRANSACTION_KIND = (
 )
 TRANSACTION_STATUS = ("AWAITING_RESPONSE", "ERROR", "FAILURE", "PENDING", "SUCCESS", "UNKNOWN")
 CUSTOMER_STATE = ("DECLINED", "DISABLED", "ENABLED", "INVITED")
+# Beside the nodes of every list with pages.
+_PAGES = tuple(
+    f"{path}.pageInfo"
+    for path in (
+        "lineItems",
+        "shippingLines",
+        "refunds.refundLineItems",
+        "refunds.refundShippingLines",
+        "refunds.orderAdjustments",
+        "refunds.transactions",
+        "variants",
+    )
+)
 PRODUCT_STATUS = ("ACTIVE", "ARCHIVED", "DRAFT", "UNLISTED")
 
 
@@ -190,6 +203,7 @@ Order = Record(
     "shopify.orders",
     key="id",
     version="updatedAt",
+    ignores=_PAGES,
     about="An order with its lines, payments and refunds. Closed orders still change; test orders are no sales.",
     fields=(
         Field("id", ID, required=True, about="gid://shopify/Order/<number>"),
@@ -263,6 +277,7 @@ Product = Record(
     "shopify.products",
     key="id",
     version="updatedAt",
+    ignores=_PAGES,
     about="A product with its variants.",
     fields=(
         Field("id", ID, required=True),
