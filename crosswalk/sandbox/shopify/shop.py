@@ -2,9 +2,9 @@
 
 Nodes are dicts with the vendor's field names; the fields that exist stand in ``schema.graphql``. A list of a connection
 (``lineItems``, ``shippingLines``, ``refundLineItems``, …) is a plain list of nodes. Ids are ``gid://shopify/Order/123``
-strings, instants ISO 8601 strings in UTC (``2026-11-23T18:15:09Z``), amounts strings of any scale (``"10.0"``), money is
-``money("12.50", "EUR")`` → ``{"shopMoney": {"amount", "currencyCode"}, "presentmentMoney": {…}}``, rates are floats
-(``0.21``). ``put`` refuses an unknown field and a missing required one, and fills in what is left out.
+strings, instants ISO 8601 strings in UTC (``2026-11-23T18:15:09Z``), amounts strings of any scale (``"10.0"``), rates
+floats (``0.21``), money is ``money("12.50", "EUR")`` → ``{"shopMoney": {"amount", "currencyCode"}, "presentmentMoney":
+{…}}``. ``put`` refuses an unknown field and a missing required one, and fills in what is left out.
 
 orders: required ``id createdAt currencyCode name totalPriceSet lineItems``. Otherwise nullable ones are null and
   presentmentCurrencyCode = currencyCode; processedAt, updatedAt = createdAt; originalTotalPriceSet and
@@ -46,7 +46,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from crosswalk.clock import Clock
 from crosswalk.sandbox.shopify.access import Account
@@ -70,6 +70,14 @@ class Effect:
     operation: str
     id: str
     at: datetime
+
+
+class Answered(NamedTuple):
+    """What a call with an idempotency key was answered, and with which arguments it came."""
+
+    at: datetime
+    arguments: Node
+    answer: Node
 
 
 @dataclass
@@ -113,10 +121,13 @@ class Shop:
         self.random = random.Random(self.seed)
         self.accounts = Account(self.clock, self.random)
         self._nodes: dict[str, dict[str, Node]] = {name: {} for name in COLLECTIONS}
-        self._parts: dict[str, dict[str, Node]] = {}
+        # The order that a line item, refund or transaction belongs to.
+        self._parts: dict[str, str] = {}
         self._indexes = {name: Index(name, self.zone) for name in COLLECTIONS}
         self._requests: Counter[str] = Counter()
         self._effects: list[Effect] = []
+        # By app, mutation and key.
+        self.idempotent: dict[tuple[str, str, str], Answered] = {}
         self._next_id = 820_982_911_946_154_508 + self.seed * 1_000_000
 
     # --- records
@@ -186,7 +197,7 @@ class Shop:
                 self._index("variants", variant)
         elif collection == "orders":
             for part in (*node["lineItems"], *node["refunds"], *node["transactions"]):
-                self._parts.setdefault(part["id"], {})["order"] = node["id"]
+                self._parts[part["id"]] = node["id"]
 
     def _put_variant(self, variant: Node) -> None:
         product = self.find("products", variant["product"]["id"])
@@ -210,8 +221,7 @@ class Shop:
         for collection, type_name in COLLECTIONS.items():
             if kind == type_name:
                 return self.find(collection, id_)
-        owner = self._parts.get(id_, {}).get("order")
-        order = self._nodes["orders"].get(owner) if owner else None
+        order = self._nodes["orders"].get(self._parts.get(id_, ""))
         if order is None:
             return None
         parts = (*order["lineItems"], *order["refunds"], *order["transactions"])
