@@ -1,0 +1,222 @@
+"""Evenly spaced slots in each account's quota, shared by every process on this machine through one small file."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import select
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from crosswalk.clock import Clock
+from crosswalk.errors import Throttled
+from crosswalk.http.answer import LONGEST_WAIT, Answer, Tell
+from crosswalk.http.protocols import Account, Quota, Told
+from crosswalk.http.sqlite import File
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS account (
+    key TEXT PRIMARY KEY,
+    due REAL NOT NULL,
+    seen REAL NOT NULL,
+    blocked REAL NOT NULL,
+    pace REAL,
+    burst REAL,
+    day TEXT NOT NULL,
+    used INTEGER NOT NULL
+);
+"""
+_READ = "SELECT due, seen, blocked, pace, burst, day, used FROM account WHERE key = ?"
+_WRITE = (
+    "INSERT OR REPLACE INTO account (due, seen, blocked, pace, burst, day, used, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+@dataclass
+class _Meter:
+    """The state of one account. Moments are seconds of the wall clock, so that a restart of the machine is no matter.
+
+    due: when everything taken so far will have been paid off at the pace; a slot may be used ``burst / pace`` seconds
+    before. blocked: until when the vendor wants nothing. pace (units a second) and burst: as the vendor told them, else
+    None. used: requests of this UTC day.
+    """
+
+    due: float
+    seen: float
+    blocked: float = 0.0
+    pace: float | None = None
+    burst: float | None = None
+    day: str = ""
+    used: int = 0
+
+    def at(self, now: datetime) -> None:
+        """Let the time pass. A clock that was set back by more than a minute starts the account afresh."""
+        seconds = now.timestamp()
+        if self.seen > seconds + 60:
+            self.due, self.blocked = seconds, 0.0
+        self.due, self.seen = max(self.due, seconds), seconds
+        if self.day != now.date().isoformat():
+            self.day, self.used = now.date().isoformat(), 0
+
+    def slot(self, quota: Quota, cost: float, priority: int) -> tuple[float, str]:
+        """When the next request of this cost may leave, and what decides that."""
+        if quota.daily and self.used >= quota.daily:
+            midnight = datetime.fromisoformat(self.day).replace(tzinfo=UTC) + timedelta(days=1)
+            return max(midnight.timestamp(), self.blocked), "day"
+        pace = self.pace_of(quota)
+        ahead = self.burst_of(quota) / pace if priority >= 0 else 0.0
+        return max(self.due + cost / pace - ahead, self.blocked), "minute"
+
+    def take(self, quota: Quota, cost: float) -> None:
+        self.due += cost / self.pace_of(quota)
+        self.used += 1
+
+    def learn(self, quota: Quota, told: Told, cost: float) -> None:
+        now = self.seen
+        if told.spent is not None:
+            self.due -= (cost - told.spent) / self.pace_of(quota)
+        if told.available is not None and told.maximum and told.restore:
+            self.pace, self.burst = told.restore, told.maximum
+            self.due = max(self.due, now + (told.maximum - told.available) / told.restore)
+        if told.wait:
+            self.blocked = max(self.blocked, now + told.wait)
+        if (told.wait or told.minute == 0) and self.pace is None:
+            self.due = max(self.due, max(self.blocked, now) + quota.burst / self.pace_of(quota))
+        if told.day is not None:
+            self.used = quota.daily - told.day
+
+    def pace_of(self, quota: Quota) -> float:
+        return self.pace or quota.per_second or 1e6
+
+    def burst_of(self, quota: Quota) -> float:
+        return self.burst or quota.burst
+
+
+class SlotLimiter:
+    """The limiter of one machine: a file for the pace, lock files beside it for concurrent requests.
+
+    Slots are reserved in the order of asking, in one short transaction. A killed process frees its concurrent places at
+    once, since the kernel drops its locks.
+    """
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._clock = clock
+        self._file = File(path, _SCHEMA, what="the limits file", synchronous="OFF")
+        self._places = Places(path.with_suffix(".places"))
+
+    def acquire(self, account: Account, cost: float = 1, priority: int = 0) -> str:
+        """See ``Limiter``; Throttled carries the wait when the pace, a block or the day's end needs above 2 minutes."""
+        while not self._waited(account, cost, priority):
+            pass
+        return self._places.enter(account) if account.quota.concurrent else ""
+
+    def release(self, account: Account, ticket: str) -> None:
+        """See ``Limiter``."""
+        if ticket:
+            self._places.leave(ticket)
+
+    def feed(self, account: Account, told: Told, cost: float = 1) -> None:
+        """See ``Limiter``: a wait blocks the account for everybody; what the vendor counts corrects our own count."""
+        with self._meter(account) as meter:
+            meter.learn(account.quota, told, cost)
+
+    def _waited(self, account: Account, cost: float, priority: int) -> bool:
+        """Take a slot and wait for it; False when the vendor has blocked the account meanwhile."""
+        with self._meter(account) as meter:
+            now = meter.seen
+            moment, scope = meter.slot(account.quota, cost, priority)
+            wait = moment - now
+            if wait > LONGEST_WAIT:
+                raise Throttled(f"{account.key}: no request is free for {wait:.0f} seconds", wait=wait, scope=scope)
+            meter.take(account.quota, cost)
+        if wait <= 0:
+            return True
+        self._clock.sleep(wait)
+        with self._meter(account) as meter:
+            return meter.blocked <= meter.seen
+
+    @contextmanager
+    def _meter(self, account: Account) -> Iterator[_Meter]:
+        with self._file.transaction():
+            now = self._clock.now()
+            rows = self._file.run(_READ, (account.key,))
+            meter = _Meter(*rows[0]) if rows else _Meter(now.timestamp(), now.timestamp())
+            meter.at(now)
+            yield meter
+            self._file.run(_WRITE, (*astuple(meter), account.key))
+
+
+class Places:
+    """At most so many requests at once per account, over all processes: one locked file a place.
+
+    The kernel drops the lock of a process that ends, however it ends. Waiting is for another process and not for a
+    time, so it is not the clock's.
+    """
+
+    ROUNDS = 24_000  # of 5 ms
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def enter(self, account: Account) -> str:
+        """Wait for a free place; Throttled after about two minutes."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for _ in range(self.ROUNDS):
+            for path in self._paths(account):
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    os.close(descriptor)
+                    continue
+                ticket = f"{os.getpid()}:{descriptor}"
+                with self._lock:
+                    self._held[ticket] = descriptor
+                return ticket
+            select.select([], [], [], 0.005)
+        raise Throttled(f"{account.key}: no place among its concurrent requests", wait=LONGEST_WAIT, scope="concurrent")
+
+    def leave(self, ticket: str) -> None:
+        """Free the place."""
+        with self._lock:
+            descriptor = self._held.pop(ticket, None)
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def _paths(self, account: Account) -> Iterator[Path]:
+        name = re.sub(r"[^A-Za-z0-9._-]", "_", account.key)
+        return (self._folder / f"{name}.{number}" for number in range(account.quota.concurrent))
+
+
+class NoLimit:
+    """Lets everything pass: for systems without limits, and for tests."""
+
+    def acquire(self, account: Account, cost: float = 1, priority: int = 0) -> str:
+        return ""
+
+    def release(self, account: Account, ticket: str) -> None:
+        pass
+
+    def feed(self, account: Account, told: Told, cost: float = 1) -> None:
+        pass
+
+
+def told_by_headers(*, minute: str = "", day: str = "") -> Tell:
+    """Reads the remaining requests of the minute and the day from these headers."""
+
+    def tell(answer: Answer) -> Told | None:
+        left = [_count(answer.header(name)) if name else None for name in (minute, day)]
+        return None if left == [None, None] else Told(minute=left[0], day=left[1])
+
+    return tell
+
+
+def _count(value: str) -> int | None:
+    return int(value) if value.strip().isdecimal() else None
