@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import random
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -73,7 +73,7 @@ class State:
     year_lock: date | None = None
     connection: Connection | None = None
     keys: dict[tuple[str, str], Kept] = field(default_factory=dict)
-    calls: list[float] = field(default_factory=list)
+    calls: deque[float] = field(default_factory=deque)
     day_start: float = 0.0
     day_calls: int = 0
     waiting: list[tuple[float, Any]] = field(default_factory=list)
@@ -99,7 +99,7 @@ class Organisation:
         base_currency: str = "EUR",
         currencies: Iterable[str] = ("EUR", "GBP"),
         country: str = "NL",
-        timezone: str = "WESTEUROPESTANDARDTIME",
+        timezone: str = "WEUROPESTANDARDTIME",
         zone: str = "Europe/Amsterdam",
         accounts: Iterable[Account] | None = None,
         tax_rates: Iterable[TaxRate] | None = None,
@@ -229,10 +229,10 @@ class Organisation:
         self.commit_delay, self.delayed_left = seconds, count
 
     def edit(self, resource: str, element: dict[str, Any]) -> dict[str, Any]:
-        """Write ``element`` (Contacts, Invoices, CreditNotes, Payments) as a person does in the screens.
+        """Write ``element`` to Contacts, Invoices, CreditNotes or Payments as a person does in the screens.
 
-        Creates, or updates what the id in it names; no scopes, limits or keys apply, the ledger's rules do.
-        Returns the record as the API shows it; raises Invalid.
+        Creates, or updates what its id or number names; ``Payments/<id>`` names one record. No scopes, limits or keys
+        apply, the ledger's rules do. Returns the record as the API shows it; raises errors.Refusal.
         """
         with self.lock:
             return self.write("POST", resource, element)
