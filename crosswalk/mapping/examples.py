@@ -1,0 +1,274 @@
+"""Worked examples: checked when a mapping is built, run through the real parse and the real rules as tests."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from itertools import pairwise
+from typing import Any
+
+from crosswalk.errors import MappingError
+from crosswalk.frames.frame import PARENT, Frame
+from crosswalk.mapping.context import Context
+from crosswalk.mapping.language import Example, Mapping, Remove, Skip
+from crosswalk.mapping.outcome import Outcome
+from crosswalk.schemas.base import Field, Lines, Record
+
+CONTEXT = Context(zone="Europe/Amsterdam", prefix="EX", currency="EUR")
+_STEP = re.compile(r"([^\[\]]+)((?:\[\d+\])*)")
+
+
+@dataclass(frozen=True)
+class ExampleFailure:
+    """An example that does not hold, and how."""
+
+    example: str
+    what: str
+
+
+def check_examples(mapping: Mapping, context: Context = CONTEXT) -> list[ExampleFailure]:
+    """Every example that the rules do not fulfil; none when all do."""
+    failures = []
+    for example in mapping.examples:
+        try:
+            what = _run(mapping, example, context)
+        except MappingError as error:
+            what = error.what
+        if what:
+            failures.append(ExampleFailure(example.name, what))
+    return failures
+
+
+def wire(mapping: Mapping, example: Example) -> bytes:
+    """The example's source record as the source sends it."""
+    tree = copy.deepcopy(dict(example.base if example.base is not None else mapping.base))
+    for path, value in example.given.items():
+        _lay(tree, mapping.source, path, copy.deepcopy(value))
+    from crosswalk.frames.payload import render
+
+    return render(_to_wire(mapping.source, tree))
+
+
+def apply_example(mapping: Mapping, example: Example, context: Context = CONTEXT) -> Outcome:
+    """What the example's record becomes. Raises MappingError when the source's schema refuses it."""
+    from crosswalk.frames.parse import parse
+
+    parsed = parse(mapping.source, [wire(mapping, example)])
+    if parsed.refused:
+        first = parsed.refused[0]
+        raise MappingError(f"the source record is refused: {first.field} {first.reason}")
+    if parsed.unknown:
+        raise MappingError(f"the source record has unknown fields: {', '.join(sorted(parsed.unknown))}")
+    return mapping.apply(parsed.frame, context)
+
+
+def example_problems(mapping: Mapping, filled: set[str], given: Iterable[Any]) -> list[str]:
+    """What is wrong with the examples themselves: names that do not exist, nothing expected."""
+    named = {type(d): {e.name for e in given if type(e) is type(d)} for d in given if hasattr(d, "name")}
+    refusing = filled | {d.name for d in given if hasattr(d, "name")} | {f.target for f in mapping.confirms}
+    problems = []
+    names = [e.name for e in mapping.examples]
+    for example in mapping.examples:
+        say = f"example {example.name!r}"
+        if names.count(example.name) > 1:
+            problems.append(f"{say}: two examples have this name.")
+        ends = [
+            bool(example.expect) and not example.removed,
+            bool(example.held),
+            bool(example.skipped),
+            example.removed,
+        ]
+        if sum(ends) != 1:
+            problems.append(f"{say}: say one of expect=, held=, skipped= and removed=True.")
+        problems += [f"{say}: {p}" for p in _given_problems(mapping.source, example)]
+        for path in example.expect:
+            if not _known(mapping.target, re.sub(r"\[\d+\]", "", path)):
+                problems.append(f"{say}, expect: the target {mapping.target.name} has no field {path!r}.")
+        for name in sorted(example.held - refusing):
+            problems.append(f"{say}, held: no rule or field is named {name!r}.")
+        if example.skipped and example.skipped not in named.get(Skip, set()):
+            problems.append(f"{say}, skipped: no Skip is named {example.skipped!r}.")
+        if example.removed and not any(isinstance(d, Remove) for d in given):
+            problems.append(f"{say}, removed: the mapping has no Remove.")
+    return problems
+
+
+def _given_problems(source: Record, example: Example) -> list[str]:
+    found = []
+    for path, value in example.given.items():
+        bare = re.sub(r"\[\d+\]", "", path)
+        starts = any(name.startswith(bare + ".") for name in _paths(source))
+        if not (_known(source, bare) or starts):
+            found.append(f"given: the source {source.name} has no field {path!r}.")
+        elif isinstance(value, float):
+            found.append(
+                f"given: {path!r} is a float; write it as text, or as Decimal where the source sends a number."
+            )
+    return found
+
+
+def _paths(record: Record, prefix: str = "") -> Iterable[str]:
+    for f in record.fields:
+        yield prefix + f.name
+        yield prefix + f.at
+        if isinstance(f, Lines):
+            yield from _paths(f.record, f"{prefix}{f.name}.")
+            yield from _paths(f.record, f"{prefix}{f.at}.")
+
+
+def _known(record: Record, path: str) -> bool:
+    return path in set(_paths(record))
+
+
+def _lay(tree: dict[str, Any], record: Record, path: str, value: Any) -> None:
+    """Set a dotted path, with list positions, in a nested record; objects that exist are kept and added to."""
+    steps: list[str | int] = []
+    for part in path.split("."):
+        name, positions = _STEP.fullmatch(part).groups()  # type: ignore[union-attr]
+        steps.append(name)
+        steps += [int(p) for p in re.findall(r"\d+", positions)]
+    here: Any = tree
+    for step, following in pairwise(steps):
+        if isinstance(step, int):
+            while len(here) <= step:
+                here.append({})
+        elif here.get(step) is None:
+            here[step] = [] if isinstance(following, int) else {}
+        here = here[step]
+        if isinstance(following, int) and isinstance(here, dict):
+            here = here.setdefault("nodes", [])
+    last = steps[-1]
+    if isinstance(last, int):
+        while len(here) <= last:
+            here.append({})
+    if isinstance(value, dict) and isinstance(here[last] if isinstance(last, int) else here.get(last), dict):
+        _merge(here[last], value)
+    else:
+        here[last] = value
+
+
+def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
+    for name, value in more.items():
+        if isinstance(value, dict) and isinstance(into.get(name), dict):
+            _merge(into[name], value)
+        else:
+            into[name] = value
+
+
+def _to_wire(record: Record, tree: dict[str, Any]) -> dict[str, Any]:
+    """Lists and fields that are written by their name move to where the source has them."""
+    result = copy.copy(tree)
+    for f in record.fields:
+        value = _get(result, f.name) if f.at != f.name and _get(result, f.at) is _NONE else _NONE
+        if value is not _NONE and (isinstance(f, Field) or isinstance(value, list)):
+            _put(result, f.name, None, drop=True)
+            _put(result, f.at, value)
+        if isinstance(f, Lines) and isinstance(value := _get(result, f.at), list):
+            _put(result, f.at, [_to_wire(f.record, e) if isinstance(e, dict) else e for e in value])
+        value = _get(result, f.at)
+        if isinstance(f, Field) and isinstance(value, (Decimal, str)):
+            _put(result, f.at, Decimal(value) if f.wire_kind == "number" else str(value))
+    return result
+
+
+_NONE: Any = object()
+
+
+def _get(tree: Any, path: str) -> Any:
+    for step in path.split("."):
+        if not isinstance(tree, dict) or step not in tree:
+            return _NONE
+        tree = tree[step]
+    return tree
+
+
+def _put(tree: dict[str, Any], path: str, value: Any, drop: bool = False) -> None:
+    *branches, leaf = path.split(".")
+    for branch in branches:
+        inner = tree.get(branch)
+        tree[branch] = copy.copy(inner) if isinstance(inner, dict) else {}
+        tree = tree[branch]
+    if drop:
+        tree.pop(leaf, None)
+    else:
+        tree[leaf] = value
+
+
+def _run(mapping: Mapping, example: Example, context: Context) -> str:
+    """What differs, "" when nothing does."""
+    outcome = apply_example(mapping, example, context)
+    rows = [(p, n) for n, p in enumerate(outcome.parts.to_pylist()) if example.part in ("", p)]
+    held = [h for h in outcome.held if example.part in ("", h.part)]
+    skipped = [s for s in outcome.skipped if example.part in ("", s.part)]
+    if len(rows) + len(held) + len(skipped) != 1:
+        parts = [*(p for p, _ in rows), *(h.part for h in held), *(s.part for s in skipped)]
+        return f"one part is needed and there are {len(parts)}; name it with part=, one of {parts}"
+    actual = _fate(rows, held, skipped, outcome)
+    wanted = _wanted(example)
+    if wanted != "placed":
+        return "" if actual == wanted else f"it should be {wanted}, and it is {actual}"
+    if actual != "placed":
+        return f"it should be placed, and it is {actual}"
+    return _differences(mapping, outcome, rows[0][1], example)
+
+
+def _wanted(example: Example) -> str:
+    if example.held:
+        return f"held by {', '.join(sorted(example.held))}"
+    if example.skipped:
+        return f"skipped by {example.skipped}"
+    return "removed" if example.removed else "placed"
+
+
+def _fate(rows: list[Any], held: list[Any], skipped: list[Any], outcome: Outcome) -> str:
+    if held:
+        return f"held by {', '.join(sorted({held[0].rule, *held[0].also}))}"
+    if skipped:
+        return f"skipped by {skipped[0].rule}"
+    return "removed" if outcome.remove[rows[0][1]].as_py() else "placed"
+
+
+def _differences(mapping: Mapping, outcome: Outcome, row: int, example: Example) -> str:
+    wrong = []
+    for path, wanted in example.expect.items():
+        if path in outcome.links:
+            actual = outcome.links[path].ids[row].as_py()
+        else:
+            actual = _value(outcome.frame, row, path)
+        if not _same(actual, wanted):
+            wrong.append(f"{path} should be {wanted!r} and is {_show(actual)}")
+    return "; ".join(wrong)
+
+
+def _value(frame: Frame, row: int, path: str) -> Any:
+    """A target value by its dotted name; MISSING beyond the end of a list, the length for the list itself."""
+    found = re.match(r"([^\[]+)\[(\d+)\]\.(.+)", path)
+    if found is None:
+        if path in frame.lines:
+            return frame.lines[path].parent.to_pylist().count(row)
+        return frame[path][row].as_py()
+    name, position, rest = found[1], int(found[2]), found[3]
+    child = frame.lines[name]
+    mine = [n for n, parent in enumerate(child.table.column(PARENT).to_pylist()) if parent == row]
+    return _value(child, mine[position], rest) if position < len(mine) else f"no {name}[{position}]"
+
+
+def _same(actual: Any, wanted: Any) -> bool:
+    if isinstance(actual, Decimal) and not isinstance(wanted, (bool, float)) and wanted is not None:
+        try:
+            return actual == Decimal(wanted)
+        except (InvalidOperation, TypeError, ValueError):
+            return False
+    if isinstance(actual, datetime) and isinstance(wanted, str):
+        return actual == datetime.fromisoformat(wanted)
+    if isinstance(actual, date) and isinstance(wanted, str):
+        return actual.isoformat() == wanted
+    return type(actual) is type(wanted) and bool(actual == wanted)
+
+
+def _show(actual: Any) -> str:
+    return str(actual) if isinstance(actual, (Decimal, date)) else repr(actual)
