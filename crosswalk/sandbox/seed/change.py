@@ -17,15 +17,17 @@ OPEN = ("pending", "authorised")
 
 
 def changes(business: Business, seed: int, share: float = 0.01, at: datetime = AT) -> tuple[Change, ...]:
-    """Changes to this share of the orders, one at least, each at its own second from ``at`` on; kinds take turns.
+    """Changes to this share of the orders, one at least, the last one at ``at``; kinds take turns.
 
     The same business, seed, share and instant give the same changes. Where no order is left, a refund.
     """
     maker = _Maker(business, random.Random(f"changes:{seed}"))
     made = []
-    for index in range(max(1, round(len(business.sales) * share))):
-        case = list(_KINDS)[index % len(_KINDS)]
-        made.append(maker.make(case, at + timedelta(seconds=index)))
+    count = max(1, round(len(business.sales) * share))
+    for index in range(count):
+        # All within ten seconds, so that a run that looks back a little sees every one.
+        earlier = timedelta(seconds=10 * (count - 1 - index) // count)
+        made.append(maker.make(list(_KINDS)[index % len(_KINDS)], at - earlier))
     return tuple(made)
 
 
