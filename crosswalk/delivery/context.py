@@ -1,0 +1,59 @@
+"""What a delivery works with: one binding, its target, its store, this process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from crosswalk.clock import Clock
+from crosswalk.connectors.base import Connector
+from crosswalk.integration import Integration
+from crosswalk.settings import Binding
+from crosswalk.store.engine import Store
+from crosswalk.store.leases import Process
+from crosswalk.store.links import Parent
+
+PATIENCE = 120.0
+"""Seconds; what has to wait longer stays queued and the run ends."""
+
+
+@dataclass
+class Delivery:
+    """One binding's way to its target, in one process.
+
+    claim: seconds for which a frozen batch may be sent before another process may take it over.
+    """
+
+    store: Store
+    binding: Binding
+    integration: Integration
+    target: Connector
+    clock: Clock
+    run: str
+    process: Process = field(default_factory=Process.this)
+    claim: float = 90.0
+    timeout: float = 30.0
+
+    @property
+    def scope(self) -> str:
+        return self.binding.scope
+
+    def parent(self, resource: str, id: str, to: str) -> Parent:
+        """The counterpart in this binding's target of a record of this binding's source."""
+        return Parent(self.binding.source.key, resource, id, self.binding.target.key, to)
+
+    def vendor_now(self) -> datetime:
+        """The target's clock."""
+        return self.target.client.vendor_now()
+
+    def patient(self, until: datetime) -> bool:
+        """Wait for an instant when it is near; False, at once, when it is too far away."""
+        wait = (until - self.clock.now()).total_seconds()
+        if wait > PATIENCE:
+            return False
+        self.clock.sleep(max(0.0, wait))
+        return True
+
+    def send_until(self) -> datetime:
+        """Until when a batch claimed now may be sent."""
+        return self.clock.now() + timedelta(seconds=self.claim)

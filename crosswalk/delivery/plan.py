@@ -1,0 +1,241 @@
+"""Planning: what the newest version of a chunk's records means for the ledger, committed with the cursor.
+
+Every part ends with a fate: ``planned`` (to be sent), or one that is final for this run and is decided here:
+unchanged, held, skipped, stale. A row that does not change is not written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from crosswalk.store import held, ledger
+from crosswalk.store.engine import Store, instant_text
+from crosswalk.store.held import Hold
+from crosswalk.store.ledger import Name, Wanted
+
+COLUMNS = (
+    "resource", "rank", "source_resource", "source_id", "marker", "wanted_version", "wanted_hash", "wanted_payload",
+    "wanted_extra", "wanted_remove", "wanted_digest", "needs", "parked_at", "skipped", "held", "held_because", "tries",
+    "next_try_at", "last_error", "alone", "seen_run", "fate", "changed_at",
+)  # fmt: skip
+NEW: dict[str, Any] = {
+    "applied_version": "", "applied_hash": "", "applied_payload": "", "applied_digest": "", "target_id": "",
+    "target_version": "", "generation": 0, "alternative": False, "look_first": False, "batch": "",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A part that a named rule leaves out."""
+
+    name: Name
+    rule: str
+    version: str
+    resource: str = ""
+    rank: int = 0
+
+
+@dataclass
+class Chunk:
+    """What the records of a chunk yield: each part in exactly one of the three."""
+
+    wanted: list[Wanted] = field(default_factory=list)
+    held: list[Hold] = field(default_factory=list)
+    skipped: list[Skip] = field(default_factory=list)
+
+    def names(self) -> Iterable[Name]:
+        yield from (w.name for w in self.wanted)
+        yield from (Name(h.key, h.part) for h in self.held)
+        yield from (s.name for s in self.skipped)
+
+
+@dataclass
+class Seen:
+    """What a run has seen: how many parts its records yielded, and the fate of those whose row did not change.
+
+    Names are kept as hashes, so that a long run stays small.
+    """
+
+    records: set[int] = field(default_factory=set)
+    parts: set[int] = field(default_factory=set)
+    still: dict[int, str] = field(default_factory=dict)
+    read: int = 0
+    new_held: int = 0
+
+    def record(self, key: str) -> bool:
+        """Note a record that was read; False when this run has read it before."""
+        self.read += 1
+        name = hash(key)
+        if name in self.records:
+            return False
+        self.records.add(name)
+        return True
+
+    @property
+    def distinct(self) -> int:
+        return len(self.records)
+
+    @property
+    def duplicate(self) -> int:
+        return self.read - len(self.records)
+
+    def part(self, name: Name, fate: str | None) -> None:
+        """Note a part; ``fate`` when its row is not written, None when the row says it."""
+        number = hash(name)
+        self.parts.add(number)
+        if fate is None:
+            self.still.pop(number, None)
+        else:
+            self.still[number] = fate
+
+
+@dataclass(frozen=True)
+class Decision:
+    """fate, and the values to write; None leaves the row as it is."""
+
+    fate: str
+    values: dict[str, Any] | None
+
+
+def decide(old: Row[Any] | None, wanted: Wanted, now: datetime) -> Decision:
+    """What a wanted version means for its row."""
+    if old is None:
+        return _fresh(wanted, now, nothing_there=True)
+    if old.wanted_version > wanted.version:
+        return Decision("stale", None)
+    refused = old.held_because == f"refused:{wanted.hash}"
+    if old.wanted_hash == wanted.hash and (not old.held or refused):
+        return _same(old, wanted)
+    if wanted.remove and not old.target_id and not old.applied_hash and not old.batch:
+        return _fresh(wanted, now, nothing_there=True)
+    return _fresh(wanted, now, nothing_there=False, reached=old.applied_hash == wanted.hash and not old.batch)
+
+
+def _same(old: Row[Any], wanted: Wanted) -> Decision:
+    """Nothing new is wanted."""
+    version = {"wanted_version": wanted.version}
+    if old.batch:
+        return Decision("planned", version)
+    if old.held:
+        return Decision("held", version)
+    if old.applied_hash == wanted.hash:
+        return Decision("unchanged", None)
+    return Decision("planned", version)
+
+
+def _fresh(wanted: Wanted, now: datetime, *, nothing_there: bool, reached: bool = False) -> Decision:
+    values = {
+        "resource": wanted.resource, "rank": wanted.rank, "source_resource": wanted.source_resource,
+        "source_id": wanted.source_id, "marker": wanted.marker, "wanted_version": wanted.version,
+        "wanted_hash": wanted.hash, "wanted_payload": wanted.payload, "wanted_extra": wanted.extra,
+        "wanted_remove": wanted.remove, "wanted_digest": wanted.digest, "needs": "", "parked_at": None,
+        "skipped": "", "held": "", "held_because": "", "tries": 0, "next_try_at": None, "last_error": "",
+        "alone": False, "changed_at": now,
+    }  # fmt: skip
+    if wanted.remove and nothing_there:
+        return Decision("skipped", values | {"wanted_hash": "", "wanted_payload": "", "skipped": wanted.rule})
+    return Decision("unchanged" if reached else "planned", values)
+
+
+def decide_skip(old: Row[Any] | None, skip: Skip, now: datetime) -> Decision | Hold:
+    """A rule leaves this part out; a person decides when it was delivered before."""
+    if old is not None and old.wanted_version > skip.version:
+        return Decision("stale", None)
+    if old is not None and (old.target_id or old.batch):
+        return Hold(
+            skip.name.key, skip.name.part, "plan", skip.rule, "",
+            f"was delivered before, and its newest version is left out by the rule {skip.rule!r}: a person decides",
+            version=skip.version,
+        )  # fmt: skip
+    if old is not None and old.skipped == skip.rule and not old.held:
+        return Decision("skipped", None)
+    blank = Wanted(skip.name, skip.resource, skip.rank, "", "", "", skip.version, "", "", "")
+    values = _fresh(blank, now, nothing_there=False).values
+    assert values is not None
+    return Decision("skipped", values | {"skipped": skip.rule})
+
+
+def commit(connection: Connection, store: Store, scope: str, run: str, chunk: Chunk, seen: Seen, now: datetime) -> None:
+    """Write the outcome of every part of a chunk; the caller's transaction holds the fence check and the cursor too."""
+    since = instant_text(store.since())
+    old = ledger.existing(connection, scope, {n.key for n in chunk.names()})
+    holds = list(chunk.held)
+    new_rows: list[dict[str, Any]] = []
+    changed: list[dict[str, Any]] = []
+    touched: dict[tuple[str, str], list[Name]] = {}
+    released: list[tuple[str, str]] = []
+
+    def note(name: Name, decision: Decision) -> None:
+        row = old.get(name)
+        if decision.values is None:
+            seen.part(name, decision.fate)
+            return
+        seen.part(name, None)
+        if row is not None and row.held and decision.fate != "held":
+            released.append((name.key, name.part))
+        values = decision.values | {"seen_run": run, "fate": decision.fate}
+        if row is not None and len(decision.values) == 1:
+            touched.setdefault((decision.fate, values["wanted_version"]), []).append(name)
+            return
+        full = {"scope": scope, "key": name.key, "part": name.part, "first_seen_at": now, **NEW, **values}
+        full["look_first"] = values["wanted_version"] < since
+        (changed if row is not None else new_rows).append(full)
+
+    for wanted in chunk.wanted:
+        note(wanted.name, decide(old.get(wanted.name), wanted, now))
+    for skip in chunk.skipped:
+        decision = decide_skip(old.get(skip.name), skip, now)
+        if isinstance(decision, Hold):
+            holds.append(decision)
+        else:
+            note(skip.name, decision)
+    ledger.add(connection, new_rows)
+    ledger.upsert(connection, changed, COLUMNS)
+    for (fate, version), names in touched.items():
+        ledger.mark(connection, scope, names, seen_run=run, fate=fate, wanted_version=version)
+    held.close(connection, scope, released)
+    _hold(connection, store, scope, run, holds, old, seen, now)
+
+
+def _hold(
+    connection: Connection, store: Store, scope: str, run: str, holds: Sequence[Hold],
+    old: dict[Name, Row[Any]], seen: Seen, now: datetime,
+) -> None:  # fmt: skip
+    """Keep held parts: in quarantine with their raw bytes, and in the ledger so that nothing older is sent."""
+    kept = []
+    for hold in holds:
+        name = Name(hold.key, hold.part)
+        row = old.get(name)
+        if row is not None and hold.version and row.wanted_version > hold.version:
+            seen.part(name, "stale")
+            continue
+        seen.part(name, None)
+        kept.append(hold)
+    seen.new_held += held.put(connection, store, scope, run, kept, now)
+    held.close(connection, scope, [(h.key, h.part) for h in kept], keep={h.id(scope) for h in kept})
+    rows: dict[Name, dict[str, Any]] = {}
+    for hold in kept:
+        name = Name(hold.key, hold.part)
+        rows[name] = {
+            "scope": scope, "key": hold.key, "part": hold.part, "resource": "", "held": hold.reason[:500],
+            "held_because": hold.because or "person", "wanted_version": hold.version, "seen_run": run, "fate": "held",
+            "first_seen_at": now, "changed_at": now,
+        }  # fmt: skip
+    ledger.upsert(
+        connection,
+        [_blank() | row for row in rows.values()],
+        ("held", "held_because", "wanted_version", "seen_run", "fate", "changed_at"),
+    )
+
+
+def _blank() -> dict[str, Any]:
+    return {
+        "rank": 0, "source_resource": "", "source_id": "", "marker": "", "wanted_hash": "", "wanted_payload": "",
+        "wanted_extra": "", "wanted_remove": False, "wanted_digest": "", "needs": "", "parked_at": None, "skipped": "",
+        "tries": 0, "next_try_at": None, "last_error": "", "alone": False, **NEW,
+    }  # fmt: skip

@@ -1,0 +1,272 @@
+"""Preparing what may be sent: links filled in, first creates looked up, financial records compared before a change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, cast
+
+from sqlalchemy import Row
+
+from crosswalk.connectors.base import Found, Item
+from crosswalk.connectors.facts import Verb
+from crosswalk.delivery.context import Delivery
+from crosswalk.errors import SettingsError
+from crosswalk.store import held, ledger, links
+from crosswalk.store.held import Hold
+from crosswalk.store.ledger import Name
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A ledger row and the target record to send for it."""
+
+    row: Row[Any]
+    item: Item
+
+
+def operation(row: Row[Any]) -> Verb:
+    """What would bring the target to what is wanted."""
+    if row.wanted_remove:
+        return "remove"
+    return "update" if row.target_id else "create"
+
+
+def name(row: Row[Any]) -> Name:
+    return Name(row.key, row.part)
+
+
+def hold(delivery: Delivery, rows: Sequence[Row[Any]], reason: Mapping[Name, str], rule: str) -> None:
+    """Hold rows before anything is sent for them."""
+    now = delivery.clock.now()
+    with delivery.store.transaction("hold") as connection:
+        holds = []
+        for row in rows:
+            why = reason[name(row)]
+            because = f"refused:{row.wanted_hash}"
+            ledger.mark(
+                connection, delivery.scope, [name(row)],
+                held=why[:500], held_because=because, fate="held", changed_at=now,
+            )  # fmt: skip
+            holds.append(Hold(row.key, row.part, "load", rule, "", why, version=row.wanted_version))
+        held.put(connection, delivery.store, delivery.scope, delivery.run, holds, now)
+
+
+def ready(delivery: Delivery, rows: Sequence[Row[Any]], verb: Verb) -> list[Ready]:
+    """Those of ``rows`` that can be sent now; the others are parked, skipped or held, with their reason."""
+    if verb == "remove":
+        rows = _removable(delivery, rows)
+    try:
+        facts = delivery.target.operation(rows[0].resource, verb) if rows else None
+    except SettingsError:
+        reason = "it was delivered and has changed since; the target cannot change such a record"
+        hold(delivery, rows, {name(r): reason for r in rows}, f"no {verb}")
+        return []
+    items = _linked(delivery, rows)
+    if verb == "create":
+        items = _looked_up(delivery, items)
+    elif facts is not None and facts.money:
+        items = _compared(delivery, items, verb)
+    return items
+
+
+def _removable(delivery: Delivery, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    nothing = [name(r) for r in rows if not r.target_id]
+    if nothing:
+        with delivery.store.transaction("skip") as connection:
+            ledger.mark(
+                connection, delivery.scope, nothing, skipped="nothing to remove", fate="skipped", wanted_hash=""
+            )
+    return [r for r in rows if r.target_id]
+
+
+def _linked(delivery: Delivery, rows: Sequence[Row[Any]]) -> list[Ready]:
+    """Fill in the ids of parents; a record whose parent is not there yet is parked with what it waits for."""
+    wanted = {}
+    for row in rows:
+        extra = ledger.load(row.wanted_extra)
+        wanted[name(row)] = {
+            field: delivery.parent(of, id, to) for field, (to, of, id) in extra.get("links", {}).items()
+        }
+    with delivery.store.reading() as connection:
+        there = links.find(connection, {p for parents in wanted.values() for p in parents.values()})
+    done, waiting = [], []
+    for row in rows:
+        parents = wanted[name(row)]
+        missing = sorted(p.text for p in parents.values() if p not in there)
+        if missing:
+            waiting.append((row, missing[0]))
+        else:
+            done.append(Ready(row, _item(row, {f: there[p] for f, p in parents.items()})))
+    if waiting:
+        _park(delivery, waiting)
+    return done
+
+
+def _park(delivery: Delivery, waiting: Sequence[tuple[Row[Any], str]]) -> None:
+    now = delivery.clock.now()
+    with delivery.store.transaction("park") as connection:
+        for row, needs in waiting:
+            ledger.mark(
+                connection, delivery.scope, [name(row)],
+                needs=needs, parked_at=row.parked_at or now, fate="parked", changed_at=now,
+            )  # fmt: skip
+
+
+def _item(row: Row[Any], ids: Mapping[str, str]) -> Item:
+    extra = ledger.load(row.wanted_extra)
+    payload = ledger.load(row.wanted_payload)
+    if row.alternative:
+        for field, value in extra.get("alternatives", {}).items():
+            _put(payload, field, value)
+    for field, value in ids.items():
+        _put(payload, field, value)
+    if row.target_id:
+        for field in extra.get("create_only", ()):
+            payload.pop(field, None)
+    return Item(f"{row.key}#{row.part}", row.marker, payload, row.target_id or None)
+
+
+def _put(payload: dict[str, Any], dotted: str, value: Any) -> None:
+    *folders, last = dotted.split(".")
+    for folder in folders:
+        payload = payload.setdefault(folder, {})
+    payload[last] = value
+
+
+def _looked_up(delivery: Delivery, items: Sequence[Ready]) -> list[Ready]:
+    """What is older than the store may have been delivered without its knowledge: a first create looks up before.
+
+    A record that hangs on one which this store had created cannot be there yet.
+    """
+    unsure = _unsure(delivery, items)
+    if not unsure:
+        return list(items)
+    found = delivery.target.look_up(unsure[0].row.resource, "create", [r.item for r in unsure])
+    adopted, foreign, absent = [], {}, []
+    for one, there in zip(unsure, found, strict=True):
+        if there is None or not there.applied:
+            absent.append(one)
+        elif there.carries_marker:
+            adopted.append((one, there))
+        else:
+            foreign[name(one.row)] = "the target has a record where ours would be, without our reference"
+    if foreign:
+        hold(delivery, [r.row for r in unsure if name(r.row) in foreign], foreign, "conflict")
+    adopt(delivery, [(one.row, there) for one, there in adopted])
+    if absent:
+        with delivery.store.transaction("absent") as connection:
+            ledger.mark(connection, delivery.scope, [name(r.row) for r in absent], look_first=False)
+    sure = {name(r.row) for r in unsure}
+    return [r for r in items if name(r.row) not in sure] + absent
+
+
+def _unsure(delivery: Delivery, items: Sequence[Ready]) -> list[Ready]:
+    unsure = [r for r in items if r.row.look_first]
+    if not unsure:
+        return []
+    strict = {name(r.row): _hangs_on(delivery, r) for r in unsure}
+    with delivery.store.reading() as connection:
+        ours = links.created_here(connection, {p for ps in strict.values() for p in ps}, delivery.store.since())
+    return [r for r in unsure if not ours.intersection(strict[name(r.row)])]
+
+
+def _hangs_on(delivery: Delivery, one: Ready) -> list[links.Parent]:
+    """The other parts of the same source record that this one refers to."""
+    wanted = ledger.load(one.row.wanted_extra).get("links", {})
+    return [
+        delivery.parent(of, id, to)
+        for to, of, id in wanted.values()
+        if of == one.row.source_resource and id.partition("#")[0] == one.row.key
+    ]
+
+
+def adopt(delivery: Delivery, pairs: Sequence[tuple[Row[Any], Found]]) -> None:
+    """Take over target records that carry our reference. What they hold is unknown, so the next send is an update."""
+    now = delivery.clock.now()
+    with delivery.store.transaction("adopt") as connection:
+        for row, there in pairs:
+            changeable = _changeable(delivery, row.resource)
+            ledger.mark(
+                connection, delivery.scope, [name(row)],
+                target_id=there.target_id, target_version=there.target_version or "", look_first=False,
+                applied_hash="adopted" if changeable else row.wanted_hash, applied_payload="",
+                fate="planned" if changeable else "created", changed_at=now,
+            )  # fmt: skip
+            parent = delivery.parent(row.source_resource, row.source_id, row.resource)
+            links.commit(connection, parent, there.target_id, delivery.binding.name, now, adopted=True)
+
+
+def _changeable(delivery: Delivery, resource: str) -> bool:
+    try:
+        delivery.target.operation(resource, "update")
+    except SettingsError:
+        return False
+    return True
+
+
+def _compared(delivery: Delivery, items: Sequence[Ready], verb: Verb) -> list[Ready]:
+    """Before a financial record is changed, the target's own version is looked at: nothing is overwritten unseen."""
+    if not items:
+        return []
+    resource = items[0].row.resource
+    current = delivery.target.current(resource, [cast(str, r.item.target_id) for r in items])
+    guards = [g for m in delivery.integration.parts if m.target.name == resource for g in m.guards]
+    reasons: dict[Name, str] = {}
+    good = []
+    for one in items:
+        there = current.get(cast(str, one.item.target_id))
+        why = _objection(one, there, guards, verb)
+        if why:
+            reasons[name(one.row)] = why
+        else:
+            good.append(one)
+    if reasons:
+        hold(delivery, [r.row for r in items if name(r.row) in reasons], reasons, "the target's own version")
+    return good
+
+
+def _objection(one: Ready, there: Found | None, guards: Sequence[Any], verb: Verb) -> str:
+    if there is None:
+        return "the target no longer has the record"
+    for guard in guards:
+        if guard.when(there.echo):
+            return f"{guard.name}: {guard.why}"
+    if verb == "update" and one.row.applied_payload and there.target_version != one.row.target_version:
+        changed = foreign(ledger.load(one.row.applied_payload), there.echo)
+        if changed:
+            return f"somebody changed {', '.join(changed)} at the target since we wrote it"
+    return ""
+
+
+def foreign(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Fields that we wrote and that the target now shows otherwise. What it does not show cannot be compared."""
+    changed = []
+    for field, value in ours.items():
+        if field not in theirs:
+            continue
+        shown = theirs[field]
+        if isinstance(value, Mapping) and isinstance(shown, Mapping):
+            changed += foreign(value, shown, f"{prefix}{field}.")
+        elif isinstance(value, list) and isinstance(shown, list):
+            if len(value) != len(shown):
+                changed.append(f"{prefix}{field}")
+                continue
+            for number, (a, b) in enumerate(zip(value, shown, strict=True)):
+                if isinstance(a, Mapping) and isinstance(b, Mapping):
+                    changed += foreign(a, b, f"{prefix}{field}[{number}].")
+        elif not _alike(value, shown):
+            changed.append(f"{prefix}{field}")
+    return changed
+
+
+def _alike(ours: Any, shown: Any) -> bool:
+    if shown is None or isinstance(shown, bool) or isinstance(ours, bool):
+        return bool(ours == shown)
+    if isinstance(shown, str) and shown.startswith("/Date("):
+        return True
+    try:
+        return Decimal(str(ours)) == Decimal(str(shown))
+    except InvalidOperation:
+        return str(ours).strip() == str(shown).strip()

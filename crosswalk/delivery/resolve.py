@@ -1,0 +1,118 @@
+"""Resolving: an attempt whose outcome is unknown is applied or proven absent before the next one is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from crosswalk.connectors.base import Outcome, Result
+from crosswalk.connectors.facts import Key, Never, Operation, Safe
+from crosswalk.delivery import send, settle
+from crosswalk.delivery.context import Delivery
+from crosswalk.errors import Transient
+from crosswalk.http.answer import SAFE, until
+from crosswalk.store import batches
+from crosswalk.store.batches import Attempt
+
+
+@dataclass
+class Resolved:
+    """attempts: found open.  applied, absent, held: members.  open: members that are still in doubt, and why."""
+
+    attempts: int = 0
+    applied: int = 0
+    absent: int = 0
+    held: int = 0
+    open: int = 0
+    why: str = ""
+
+    def add(self, settled: settle.Settled) -> None:
+        self.applied += settled.applied
+        self.absent += settled.again
+        self.held += settled.held
+
+
+def resolve(delivery: Delivery) -> Resolved:
+    """Resolve every open attempt of the binding that this process may touch, oldest first."""
+    done = Resolved()
+    for attempt in batches.open_attempts(delivery.store, delivery.scope):
+        done.attempts += 1
+        row = attempt.batch
+        if not batches.takeable(row, delivery.process, delivery.clock.now()):
+            done.open += len(attempt.unresolved)
+            done.why = f"another process may still be sending until {row.not_after}"
+            continue
+        taken_at = delivery.clock.now()
+        if not batches.claim(delivery.store, row, delivery.process, delivery.send_until()):
+            continue
+        try:
+            _one(delivery, attempt, taken_at, done)
+        except Transient as error:
+            done.open += len(attempt.unresolved)
+            done.why = error.what
+    return done
+
+
+def _one(delivery: Delivery, attempt: Attempt, taken_at: datetime, done: Resolved) -> None:
+    facts = delivery.target.operation(attempt.batch.resource, attempt.batch.operation)
+    if _repeatable(delivery, attempt, facts):
+        with delivery.store.reading() as connection:
+            claimed = batches.read(connection, attempt.batch.id)
+        again = (
+            SAFE if isinstance(facts.repeat, Safe) else until(attempt.batch.key_until - timedelta(seconds=send.MARGIN))
+        )
+        settled = send.deliver(delivery, claimed, facts, again)
+        done.add(settled)
+        if not settled.open:
+            return
+        with delivery.store.reading() as connection:
+            attempt = batches.read(connection, attempt.batch.id)
+    if isinstance(facts.repeat, Never):
+        _never(delivery, attempt, done)
+        return
+    look_up(delivery, attempt, facts, taken_at, done)
+
+
+def _repeatable(delivery: Delivery, attempt: Attempt, facts: Operation) -> bool:
+    """Whether the exact bytes may be sent again: they set absolute values, or the target still knows their key."""
+    if len(attempt.unresolved) != len(attempt.members):
+        return False
+    if isinstance(facts.repeat, Safe):
+        return True
+    if not isinstance(facts.repeat, Key) or attempt.batch.key_until is None:
+        return False
+    latest = attempt.batch.key_until - timedelta(seconds=send.MARGIN + delivery.timeout)
+    return bool(delivery.vendor_now() < latest)
+
+
+def look_up(delivery: Delivery, attempt: Attempt, facts: Operation, taken_at: datetime, done: Resolved) -> None:
+    """Ask the target by our own reference; absence counts only when the last send can no longer take effect."""
+    open_members = attempt.unresolved
+    proof = _proof(delivery, attempt, facts, taken_at)
+    if not delivery.patient(proof):
+        done.open += len(open_members)
+        done.why = f"absence is proof only from {proof} on"
+        return
+    batch = attempt.batch
+    items = [send.members(attempt)[m.position] for m in open_members]
+    found = delivery.target.look_up(batch.resource, batch.operation, items)
+    results = {m.position: settle.found(attempt, m, there) for m, there in zip(open_members, found, strict=True)}
+    done.add(settle.results(delivery, attempt, results))
+
+
+def _proof(delivery: Delivery, attempt: Attempt, facts: Operation, taken_at: datetime) -> datetime:
+    batch = attempt.batch
+    if batch.last_send_end is not None and batch.owner == delivery.process.token:
+        ended: datetime = batch.last_send_end
+    else:
+        # The owner was killed: its bytes left before it died, or at the latest when its claim ended.
+        ended = min(taken_at, (batch.not_after or taken_at) + timedelta(seconds=delivery.timeout))
+    return ended + timedelta(seconds=send.settles_after(facts))
+
+
+def _never(delivery: Delivery, attempt: Attempt, done: Resolved) -> None:
+    outcome = delivery.integration.in_doubt
+    for_all: Outcome = "retry" if outcome == "resend" else "refused"
+    message = "its answer was lost, and the target cannot be asked whether it was done"
+    results = {m.position: Result(m.position, for_all, message=message) for m in attempt.unresolved}
+    done.add(settle.results(delivery, attempt, results))

@@ -1,0 +1,199 @@
+"""Sending: claim what is pending, freeze it, send it, settle the answer, until nothing more can be sent now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from crosswalk.connectors.base import Answer, Frozen, Item, Outcome, Result
+from crosswalk.connectors.facts import Key, Never, Operation, Safe, Verb
+from crosswalk.delivery import prepare, settle
+from crosswalk.delivery.context import Delivery
+from crosswalk.delivery.prepare import Ready
+from crosswalk.errors import AccessDenied, BadCredentials, Fenced, Refused, Throttled, Transient
+from crosswalk.frames.payload import render
+from crosswalk.http.answer import ONCE, SAFE, Repeat, until
+from crosswalk.store import batches, ledger
+from crosswalk.store.batches import Attempt, Draft
+from crosswalk.store.ledger import Name
+from crosswalk.store.tables import RECORD
+
+CANDIDATES = 500
+MARGIN = 30.0
+"""Seconds before a key's end at which it is no longer trusted."""
+
+
+class Stale(Exception):
+    """A record changed between being chosen and being frozen; it is chosen again."""
+
+
+@dataclass
+class Sent:
+    """What a drain did. stopped: why the rest has to wait, empty when nothing is left that can be sent now."""
+
+    batches: int = 0
+    applied: int = 0
+    held: int = 0
+    doubt: int = 0
+    stopped: str = ""
+    next_try: datetime | None = None
+
+
+def drain(delivery: Delivery) -> Sent:
+    """Send everything that is pending and due. Transient trouble stops the drain and leaves the rest queued."""
+    done = Sent()
+    skip: list[str] = []
+    while True:
+        with delivery.store.reading() as connection:
+            rows = ledger.pending(connection, delivery.scope, delivery.clock.now(), CANDIDATES, skip)
+        if not rows:
+            return done
+        first = rows[0]
+        verb = prepare.operation(first)
+        rows = [r for r in rows if r.resource == first.resource and prepare.operation(r) == verb]
+        try:
+            items = prepare.ready(delivery, rows, verb)
+            _send_all(delivery, first.resource, verb, items, done)
+        except Stale:
+            continue
+        except Throttled as error:
+            done.stopped = str(error.what)
+            done.next_try = delivery.clock.now() + timedelta(seconds=error.wait)
+            return done
+        except (AccessDenied, BadCredentials):
+            raise
+        except Transient as error:
+            done.stopped = str(error.what)
+            return done
+
+
+def _send_all(delivery: Delivery, resource: str, verb: Verb, items: Sequence[Ready], done: Sent) -> None:
+    if not items:
+        return
+    facts = delivery.target.operation(resource, verb)
+    by_key = {r.item.key: r for r in items}
+    alone = [[r.item] for r in items if r.row.alone]
+    together = [r.item for r in items if not r.row.alone]
+    groups = [*delivery.target.batches(resource, verb, together)] if together else []
+    for group in [*groups, *alone]:
+        attempt = freeze(delivery, resource, verb, facts, [by_key[i.key] for i in group], group)
+        outcome = deliver(delivery, attempt, facts, repeat(delivery, attempt, facts))
+        done.batches += 1
+        done.applied += outcome.applied
+        done.held += outcome.held
+        done.doubt += outcome.open
+
+
+def freeze(
+    delivery: Delivery, resource: str, verb: Verb, facts: Operation, members: Sequence[Ready], items: Sequence[Item]
+) -> Attempt:
+    """Write the intent before the call. Raises Stale when a member is no longer what was chosen."""
+    frozen = delivery.target.freeze(resource, verb, items)
+    epoch = delivery.store.epoch()
+    key_until = None
+    if isinstance(facts.repeat, Key):
+        key_until = delivery.vendor_now() + timedelta(seconds=facts.repeat.life)
+    with delivery.store.transaction("freeze") as connection:
+        names = [prepare.name(m.row) for m in members]
+        query = select(RECORD).where(ledger.named(delivery.scope, names)).with_for_update()
+        fresh = {Name(r.key, r.part): r for r in connection.execute(query)}
+        for member in members:
+            row = fresh.get(prepare.name(member.row))
+            if row is None or row.batch or row.held or row.wanted_hash != member.row.wanted_hash:
+                raise Stale
+        drafts = [
+            Draft(
+                prepare.name(m.row), m.row.generation + 1, m.row.wanted_hash, render(item.payload).decode(),
+                m.row.wanted_version, m.row.wanted_digest, m.row.marker, m.row.target_id,
+                ledger.dump(ledger.load(m.row.wanted_extra).get("expects", {})),
+            )
+            for m, item in zip(members, items, strict=True)
+        ]  # fmt: skip
+        batch = batches.freeze(
+            connection, delivery.scope, resource, verb,
+            (frozen.method, frozen.path, frozen.params, frozen.headers, frozen.body), drafts,
+            key=batches.idempotency_key(epoch, delivery.scope, verb, drafts), process=delivery.process,
+            now=delivery.clock.now(), key_until=key_until, not_after=delivery.send_until(),
+        )  # fmt: skip
+        return batches.read(connection, batch)
+
+
+def repeat(delivery: Delivery, attempt: Attempt, facts: Operation) -> Repeat:
+    """How often these bytes may be sent while the outcome is unknown."""
+    if isinstance(facts.repeat, Safe):
+        return SAFE
+    if attempt.batch.key_until is not None:
+        return until(attempt.batch.key_until - timedelta(seconds=MARGIN))
+    return ONCE
+
+
+def deliver(delivery: Delivery, attempt: Attempt, facts: Operation, again: Repeat) -> settle.Settled:
+    """Send an attempt's bytes and settle what the answer says. In doubt it stays open, and the trouble is raised.
+
+    The time to send is over when the claim is: a process that slept past it sends nothing.
+    """
+    batch = attempt.batch
+    left = (batch.not_after - delivery.clock.now()).total_seconds() - delivery.timeout
+    try:
+        answer = delivery.target.send(
+            batch.resource, batch.operation, frozen(attempt), key=batch.key, repeat=again,
+            not_after=delivery.clock.boot() + left,
+        )  # fmt: skip
+    except (AccessDenied, BadCredentials, Fenced):
+        raise
+    except Refused as error:
+        # The request as a whole was refused: nothing was done. One bad member must not hold the others.
+        outcome: Outcome = "refused" if len(attempt.members) == 1 else "alone"
+        message = f"{error.what}: {error.body[:300]}" if error.body else error.what
+        return settle.results(
+            delivery, attempt, {m.position: Result(m.position, outcome, message=message) for m in attempt.members}
+        )
+    except Transient:
+        _ended(delivery, attempt, facts)
+        raise
+    return read(delivery, attempt, facts, answer)
+
+
+def read(delivery: Delivery, attempt: Attempt, facts: Operation, answer: Answer) -> settle.Settled:
+    """Settle an answer; members that it leaves in doubt are looked up."""
+    batch = attempt.batch
+    items = members(attempt)
+    answers = delivery.target.read_answer(batch.resource, batch.operation, items, answer)
+    settled = settle.results(delivery, attempt, {r.item: r for r in answers})
+    if settled.open:
+        _ended(delivery, attempt, facts)
+    return settled
+
+
+def _ended(delivery: Delivery, attempt: Attempt, facts: Operation) -> None:
+    now = delivery.clock.now()
+    with delivery.store.transaction("sent") as connection:
+        batches.sent(connection, attempt.batch.id, now, now + timedelta(seconds=settles_after(facts)))
+
+
+def settles_after(facts: Operation) -> float:
+    """Seconds after the last send's end from when absence is proof."""
+    if isinstance(facts.repeat, Safe | Never):
+        return 0.0
+    return facts.repeat.settles_after
+
+
+def frozen(attempt: Attempt) -> Frozen:
+    """The exact request of an attempt."""
+    batch = attempt.batch
+    return Frozen(
+        batch.method,
+        batch.path,
+        tuple((str(k), str(v)) for k, v in json.loads(batch.params)),
+        tuple((str(k), str(v)) for k, v in json.loads(batch.headers)),
+        batch.body,
+    )
+
+
+def members(attempt: Attempt) -> list[Item]:
+    """The members of an attempt as the connector knows them."""
+    return [Item(f"{m.key}#{m.part}", m.marker, ledger.load(m.payload), m.target_id or None) for m in attempt.members]

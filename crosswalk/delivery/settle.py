@@ -1,0 +1,170 @@
+"""Settling: what a target's answer means for every member of an attempt, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from crosswalk.connectors.base import Found, Result
+from crosswalk.delivery.context import Delivery
+from crosswalk.store import batches, held, ledger, links
+from crosswalk.store.batches import Attempt
+from crosswalk.store.held import Hold
+from crosswalk.store.ledger import Name
+from crosswalk.store.tables import RECORD
+
+FATE = {"create": "created", "update": "updated", "remove": "deleted"}
+LONGEST_BACKOFF = 3600.0
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How many members ended how."""
+
+    applied: int = 0
+    held: int = 0
+    again: int = 0
+    open: int = 0
+
+
+def results(delivery: Delivery, attempt: Attempt, answers: Mapping[int, Result]) -> Settled:
+    """Write the results of some or all members by their position. What is in doubt stays open."""
+    settling = _Settling(delivery, attempt)
+    with delivery.store.transaction("settle") as connection:
+        settling.rows = _rows(connection, delivery.scope, attempt)
+        for position, result in sorted(answers.items()):
+            settling.one(connection, attempt.members[position], result)
+        held.put(connection, delivery.store, delivery.scope, delivery.run, settling.holds, delivery.clock.now())
+        batches.resolve(connection, attempt.batch.id, settling.outcomes)
+    return settling.counts()
+
+
+def found(attempt: Attempt, member: Row[Any], there: Found | None) -> Result:
+    """What a look-up says about a member whose answer was lost: it was applied, it never was, or it is not ours."""
+    position = int(member.position)
+    if there is None or not there.applied:
+        return Result(position, "retry", message="the target does not hold it")
+    if not there.carries_marker:
+        return Result(
+            position, "refused", there.target_id,
+            message="the target has a record where ours would be, and it does not carry our reference",
+        )  # fmt: skip
+    return Result(position, "applied", there.target_id, there.target_version, echo=there.echo)
+
+
+def _rows(connection: Connection, scope: str, attempt: Attempt) -> dict[Name, Row[Any]]:
+    names = [Name(m.key, m.part) for m in attempt.members]
+    rows: dict[Name, Row[Any]] = {}
+    for some in ledger.chunked(names, 400):
+        for row in connection.execute(select(RECORD).where(ledger.named(scope, some))):
+            rows[Name(row.key, row.part)] = row
+    return rows
+
+
+class _Settling:
+    def __init__(self, delivery: Delivery, attempt: Attempt) -> None:
+        self.delivery = delivery
+        self.attempt = attempt
+        self.now = delivery.clock.now()
+        self.rows: dict[Name, Row[Any]] = {}
+        self.outcomes: dict[int, str] = {}
+        self.holds: list[Hold] = []
+
+    def counts(self) -> Settled:
+        ended = list(self.outcomes.values())
+        return Settled(
+            applied=ended.count("applied"),
+            held=ended.count("refused"),
+            again=ended.count("absent"),
+            open=len(self.attempt.members) - len(ended),
+        )
+
+    def one(self, connection: Connection, member: Row[Any], result: Result) -> None:
+        if member.outcome:
+            return
+        row = self.rows[Name(member.key, member.part)]
+        if result.outcome in ("doubt", "conflict"):
+            return
+        if result.outcome == "applied":
+            self._applied(connection, member, row, result)
+        elif result.outcome == "taken" and not row.alternative and ledger.load(row.wanted_extra).get("alternatives"):
+            self._again(connection, member, row, alternative=True, tries=0)
+        elif result.outcome == "retry":
+            self._again(connection, member, row, last_error=result.message[:500])
+        elif result.outcome == "alone" and not row.alone:
+            self._again(connection, member, row, alone=True)
+        else:
+            self._refused(connection, member, row, result)
+
+    def _applied(self, connection: Connection, member: Row[Any], row: Row[Any], result: Result) -> None:
+        target_id = result.target_id or member.target_id or row.target_id
+        operation = self.attempt.batch.operation
+        scope = self.delivery.scope
+        if target_id and operation == "create" and self._claimed(connection, row, target_id):
+            message = f"the target's record {target_id} belongs to another record of the source"
+            self._refused(connection, member, row, Result(result.item, "refused", message=message))
+            return
+        ledger.mark(
+            connection, scope, [Name(member.key, member.part)],
+            batch="", applied_hash=member.payload_hash, applied_payload=member.payload,
+            applied_version=member.version, applied_digest=member.digest, target_id=target_id,
+            target_version=result.target_version or "", tries=0, next_try_at=None, last_error="", alone=False,
+            look_first=False, fate=FATE[operation], changed_at=self.now,
+        )  # fmt: skip
+        self.outcomes[member.position] = "applied"
+        if target_id and operation == "create":
+            parent = self.delivery.parent(row.source_resource, row.source_id, row.resource)
+            links.commit(connection, parent, target_id, self.delivery.binding.name, self.now)
+        for field, wanted in ledger.load(member.expects).items():
+            if field in result.echo and not _equal(wanted, result.echo[field]):
+                self._hold(
+                    connection,
+                    member,
+                    f"the target shows {field} {result.echo[field]}, and it should be {wanted}",
+                    field,
+                )
+
+    def _claimed(self, connection: Connection, row: Row[Any], target_id: str) -> bool:
+        target = self.delivery.binding.target.key
+        owner = links.claimed(connection, target, row.resource, [target_id]).get(target_id)
+        return owner is not None and owner != self.delivery.parent(row.source_resource, row.source_id, row.resource)
+
+    def _again(self, connection: Connection, member: Row[Any], row: Row[Any], **values: Any) -> None:
+        """Proven absent: the next attempt may be made."""
+        if "tries" not in values and "alone" not in values:
+            tries = row.tries + 1
+            wait = min(LONGEST_BACKOFF, 2.0 ** min(tries, 12))
+            values |= {"tries": tries, "next_try_at": self.now + timedelta(seconds=wait if tries > 1 else 0)}
+        ledger.mark(
+            connection, self.delivery.scope, [Name(member.key, member.part)], batch="", changed_at=self.now, **values
+        )
+        self.outcomes[member.position] = "absent"
+
+    def _refused(self, connection: Connection, member: Row[Any], row: Row[Any], result: Result) -> None:
+        self.outcomes[member.position] = "refused"
+        ledger.mark(connection, self.delivery.scope, [Name(member.key, member.part)], batch="")
+        # A newer version that arrived meanwhile is not what was refused: it gets its own attempt.
+        if row.wanted_hash == member.payload_hash:
+            self._hold(connection, member, result.message or "the target refused it", result.field)
+
+    def _hold(self, connection: Connection, member: Row[Any], reason: str, field: str) -> None:
+        because = f"refused:{member.payload_hash}"
+        ledger.mark(
+            connection, self.delivery.scope, [Name(member.key, member.part)],
+            held=reason[:500], held_because=because, fate="held", changed_at=self.now,
+        )  # fmt: skip
+        self.holds.append(
+            Hold(member.key, member.part, "load", "the target's answer", field, reason, version=member.version)
+        )
+
+
+def _equal(wanted: Any, shown: Any) -> bool:
+    try:
+        return Decimal(str(wanted)) == Decimal(str(shown))
+    except InvalidOperation:
+        return str(wanted) == str(shown)

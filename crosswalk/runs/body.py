@@ -1,0 +1,162 @@
+"""The body that every run shares: open, extract, validate, transform, load, settle.
+
+Prefect's tasks wrap the same steps; a test that kills processes runs them bare.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+
+from crosswalk.delivery.plan import Chunk
+from crosswalk.errors import CrosswalkError
+from crosswalk.runs import loading, preview, release, session, transform
+from crosswalk.runs.account import Account, fates
+from crosswalk.runs.extract import Extraction, Raw
+from crosswalk.runs.session import Request, Session
+from crosswalk.runs.transform import Validated
+from crosswalk.store import held, ledger, links
+from crosswalk.store.tables import RECORD
+
+
+def load_chunk(run: Session, validated: Validated, chunk: Chunk) -> None:
+    """Commit a chunk's plan and send it; a dry run only shows what it would do."""
+    if run.request.dry_run:
+        preview.add(run, validated, chunk)
+        return
+    loading.commit(run, validated, chunk)
+    loading.send_pending(run)
+
+
+def send(run: Session) -> None:
+    """Send what waits. A dry run sends nothing."""
+    if not run.request.dry_run:
+        loading.send_pending(run)
+
+
+def _quiet(_: Account) -> None:
+    """Tell nobody."""
+
+
+def _settle(run: Session) -> Account:
+    return settle(run)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a run, each of which may be wrapped by something that retries and shows it."""
+
+    extract: Callable[[Extraction], Raw] = Extraction.next
+    validate: Callable[[Session, Raw], Validated] = transform.validate
+    transform: Callable[[Session, Validated], Chunk] = transform.transform
+    load: Callable[[Session, Validated, Chunk], None] = load_chunk
+    send: Callable[[Session], Any] = send
+    settle: Callable[[Session], Account] = _settle
+    progress: Callable[[Account], None] = _quiet
+
+
+def run(current: Session, steps: Steps = Steps()) -> Account:
+    """Run a binding once and account for it. Raises what made the run fail, after noting it."""
+    session.begin(current)
+    try:
+        account = _run(current, steps)
+    except BaseException as error:
+        session.finish(current, "failed", sketch(current).as_dict(), _words(error))
+        raise
+    session.finish(current, "queued" if account.queued or current.stopped else "completed", account.as_dict())
+    return account
+
+
+def _run(current: Session, steps: Steps) -> Account:
+    steps.send(current)
+    extraction = Extraction(current)
+    while True:
+        if loading.full(current):
+            current.stopped = "the outbox is full; reading goes on when it has drained"
+            break
+        raw = steps.extract(extraction)
+        validated = steps.validate(current, raw)
+        chunk = steps.transform(current, validated)
+        steps.load(current, validated, chunk)
+        steps.progress(sketch(current))
+        if raw.last:
+            break
+    again = release.due(current)
+    if again:
+        release.again(current, again, steps)
+    if not current.request.dry_run:
+        release.overdue(current)
+    steps.send(current)
+    return steps.settle(current)
+
+
+def sketch(current: Session) -> Account:
+    """The account as it stands, unchecked."""
+    store, scope, seen = current.store, current.scope, current.seen
+    account = Account(
+        read=current.read, stand_ins=current.stand_ins, distinct=seen.distinct, duplicate=seen.duplicate,
+        parts=len(seen.parts), new_held=seen.new_held, vendor_total=None, unknown_fields=sorted(current.unknown),
+        stopped=current.stopped,
+    )  # fmt: skip
+    try:
+        counts = fates(ledger.fates(store, scope, current.run), Counter(seen.still.values()), planned_states(current))
+        for fate, count in counts.items():
+            setattr(account, fate, count)
+        account.skipped_by = _skipped(current)
+        account.held_by = held.reasons(store, scope)
+        account.states = ledger.states(store, scope)
+        with store.reading() as connection:
+            account.waits_for = links.waited_for(connection, scope)
+    except CrosswalkError as error:
+        account.stopped = account.stopped or error.what
+    return account
+
+
+def settle(current: Session) -> Account:
+    """The account, checked against what was read and against the store. Raises Unbalanced."""
+    store, scope, seen = current.store, current.scope, current.seen
+    counts = fates(ledger.fates(store, scope, current.run), Counter(seen.still.values()), planned_states(current))
+    account = sketch(current)
+    for fate, count in counts.items():
+        setattr(account, fate, count)
+    whole = not current.stopped and current.incremental
+    account.vendor_total = current.total if whole else None
+    account.check()
+    return account
+
+
+def planned_states(current: Session) -> dict[str, int]:
+    """In which state the parts are that this run planned and that have no other fate yet."""
+    with current.store.reading() as connection:
+        rows = connection.execute(
+            select(ledger.STATE, func.count())
+            .where(RECORD.c.scope == current.scope, RECORD.c.seen_run == current.run, RECORD.c.fate == "planned")
+            .group_by(ledger.STATE)
+        )
+        return {str(state): int(count) for state, count in rows}
+
+
+def _skipped(current: Session) -> dict[str, int]:
+    counts = Counter(ledger.skipped_rules(current.store, current.scope, current.run))
+    again = Counter(current.seen.still.values())
+    if again["skipped"]:
+        counts["as before"] += again["skipped"]
+    if again["stale"]:
+        counts["stale version"] += again["stale"]
+    return dict(counts)
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def request_of(values: dict[str, Any]) -> Request:
+    """A request from a flow's parameters."""
+    return Request(
+        since=values.get("since"), until=values.get("until"), ids=tuple(values.get("ids") or ()),
+        dry_run=bool(values.get("dry_run")), flow_run_id=str(values.get("flow_run_id") or ""),
+    )  # fmt: skip

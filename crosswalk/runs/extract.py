@@ -1,0 +1,86 @@
+"""Extracting: pages of raw records, gathered to chunks; never more than one chunk in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from crosswalk.connectors.base import Page
+from crosswalk.runs.session import Session
+
+CHUNK_BYTES = 8_000_000
+CHUNK_SECONDS = 20.0
+IDS = 100
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A chunk of raw records, counted before the parse. last: nothing follows."""
+
+    records: list[bytes]
+    last: bool
+    stand_ins: int = 0
+
+
+@dataclass
+class Extraction:
+    """Reads a session's window or ids. After an error ``next`` goes on behind the last page that was whole."""
+
+    session: Session
+    done: bool = False
+    _pages: Iterator[Page] | None = None
+    _resume: str | None = None
+    _gathered: list[bytes] = field(default_factory=list)
+    _ids: int = 0
+    _began: bool = False
+
+    def next(self) -> Raw:
+        """The next chunk."""
+        stand_ins = self._stand_ins()
+        size = sum(map(len, self._gathered))
+        began = self.session.clock.boot()
+        while not self.done and len(self._gathered) < self.session.integration.chunk_rows and size < CHUNK_BYTES:
+            page = self._page()
+            self._gathered += page
+            size += sum(map(len, page))
+            if self._gathered and self.session.clock.boot() - began > CHUNK_SECONDS:
+                break
+        records, self._gathered = self._gathered, []
+        self.session.read += len(records) - stand_ins
+        self.session.stand_ins += stand_ins
+        return Raw(records, self.done, stand_ins)
+
+    def _stand_ins(self) -> int:
+        if self._began:
+            return 0
+        self._began = True
+        if not self.session.request.ids:
+            self._gathered += self.session.integration.stand_ins
+        return len(self._gathered)
+
+    def _page(self) -> list[bytes]:
+        return self._fetch() if self.session.request.ids else self._list()
+
+    def _fetch(self) -> list[bytes]:
+        ids = self.session.request.ids[self._ids : self._ids + IDS]
+        records = self.session.source.fetch(self.session.resource, ids) if ids else []
+        self._ids += IDS
+        self.done = self._ids >= len(self.session.request.ids)
+        return records
+
+    def _list(self) -> list[bytes]:
+        if self._pages is None:
+            self._pages = self.session.source.read(self.session.resource, self.session.window, self._resume)
+        try:
+            page = next(self._pages, None)
+        except BaseException:
+            self._pages = None  # a generator that raised is over; the next call begins behind the last whole page
+            raise
+        if page is None:
+            self.done = True
+            return []
+        self._resume = page.resume
+        self.done = page.resume is None
+        if page.total is not None:
+            self.session.total = page.total
+        return page.records

@@ -1,0 +1,92 @@
+"""Loading into an API target: commit the plan with its cursor, then send what can be sent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from crosswalk.delivery import plan, send
+from crosswalk.delivery.plan import Chunk
+from crosswalk.delivery.resolve import Resolved, resolve
+from crosswalk.delivery.send import Sent
+from crosswalk.errors import TooManyHeld
+from crosswalk.runs.session import Session
+from crosswalk.runs.transform import Validated
+from crosswalk.store import cursors, ledger
+
+ROUNDS = 5
+
+
+def commit(session: Session, validated: Validated, chunk: Chunk) -> None:
+    """One transaction: the fence, the outcome of every part, the cursor. Raises Fenced, TooManyHeld."""
+    store, now = session.store, session.clock.now()
+    for key in validated.keys:
+        session.seen.record(key)
+    with store.transaction("plan") as connection:
+        assert session.lease is not None
+        session.lease.check(connection)
+        plan.commit(connection, store, session.scope, session.run, chunk, session.seen, now)
+        crossed = session.integration.thresholds.crossed(session.seen.new_held, session.seen.distinct)
+        if not crossed:
+            move_cursor(session, connection, validated, now)
+    if crossed:
+        raise too_many(session)
+
+
+def too_many(session: Session) -> TooManyHeld:
+    """The held rows of this chunk are kept, its cursor is not moved, and nothing of it is sent."""
+    held, rows = session.seen.new_held, session.seen.distinct
+    return TooManyHeld(
+        f"{held} of {rows} records had to be held, which is more than the integration allows",
+        safe="the held rows are kept; the cursor stands before this chunk; nothing of it was sent",
+        next_command=f"crosswalk held list {session.binding.name}",
+    )
+
+
+def move_cursor(session: Session, connection: Connection, validated: Validated, now: datetime) -> None:
+    """Inside a window the cursor moves only along a keyset; at its end to the window's upper bound."""
+    if not session.incremental:
+        return
+    until = session.window.until
+    assert until is not None
+    keyset = session.source.system.resource(session.resource).order == "keyset"
+    value = None
+    if validated.last:
+        value = until
+    elif keyset and validated.high:
+        value = min(datetime.fromisoformat(validated.high), until)
+    if value is not None:
+        session.position = cursors.move(connection, session.scope, session.resource, session.position, value, now)
+
+
+def send_pending(session: Session) -> Sent:
+    """Resolve what is in doubt and send what is pending, a bounded number of times; the rest stays queued."""
+    delivery = session.delivery
+    sent = Sent()
+    for _ in range(ROUNDS):
+        before = resolve(delivery)
+        part = send.drain(delivery)
+        sent.batches += part.batches
+        sent.applied += part.applied + before.applied
+        sent.held += part.held + before.held
+        sent.stopped, sent.next_try = part.stopped or before.why, part.next_try
+        if not before.open and not part.doubt and not part.stopped:
+            break
+        if not _again(session, part, before):
+            break
+    session.stopped = sent.stopped
+    return sent
+
+
+def _again(session: Session, part: Sent, before: Resolved) -> bool:
+    """Whether another round may help now: a lost answer can be resolved, a near wait can be waited for."""
+    if part.next_try is not None:
+        return session.delivery.patient(part.next_try)
+    open_now = bool(part.doubt or part.stopped)
+    return open_now and not before.open
+
+
+def full(session: Session) -> bool:
+    """Whether so much waits to be sent that reading has to stop; the cursor stays."""
+    return ledger.backlog(session.store, session.scope) >= session.integration.outbox_limit

@@ -1,0 +1,108 @@
+"""What was held or parked and may go on: rules that changed, parents that took too long."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from crosswalk.store import held, ledger
+from crosswalk.store.held import Hold
+from crosswalk.store.ledger import Name
+from crosswalk.store.tables import HELD, RECORD
+
+if TYPE_CHECKING:
+    from crosswalk.runs.body import Steps
+    from crosswalk.runs.session import Session
+
+LIMIT = 2_000
+
+
+def due(current: Session) -> list[str]:
+    """Source keys that were held under rules or tables that are no longer in force, or that a person released."""
+    if not current.incremental:
+        return []
+    in_force = {*current.digests().values(), current.schema_digest, ""}
+    with current.store.reading() as connection:
+        query = (
+            select(HELD.c.key)
+            .distinct()
+            .where(HELD.c.scope == current.scope, HELD.c.open.is_(True), HELD.c.because.not_in(in_force))
+            .where(HELD.c.key.not_like("raw:%"), HELD.c.step != "load")
+            .order_by(HELD.c.key)
+            .limit(LIMIT)
+        )
+        return list(connection.execute(query).scalars())
+
+
+def again(current: Session, keys: list[str], steps: Steps) -> None:
+    """Read these records afresh and take them through the same steps; they are part of this run's account."""
+    from dataclasses import replace
+
+    from crosswalk.runs.extract import Extraction
+
+    window, request = current.window, current.request
+    current.request = replace(request, ids=tuple(keys))
+    try:
+        extraction = Extraction(current)
+        while True:
+            raw = steps.extract(extraction)
+            validated = steps.validate(current, raw)
+            steps.load(current, validated, steps.transform(current, validated))
+            if raw.last:
+                break
+    finally:
+        current.request, current.window = request, window
+
+
+def overdue(current: Session) -> int:
+    """Hold what has waited for its parent longer than the integration allows; the number held."""
+    now = current.clock.now()
+    limit = now - timedelta(seconds=current.integration.park_limit.total_seconds())
+    with current.store.transaction("overdue") as connection:
+        rows = list(
+            connection.execute(
+                select(RECORD)
+                .where(RECORD.c.scope == current.scope, RECORD.c.needs != "", RECORD.c.parked_at < limit)
+                .limit(LIMIT)
+            )
+        )
+        holds = []
+        for row in rows:
+            parent = row.needs.split("|")
+            reason = f"waited since {row.parked_at:%Y-%m-%d} for {parent[1]} {parent[2]}, which has not come"
+            because = f"refused:{row.wanted_hash}"
+            ledger.mark(
+                connection, current.scope, [Name(row.key, row.part)],
+                needs="", held=reason[:500], held_because=because, fate="held", changed_at=now,
+            )  # fmt: skip
+            holds.append(Hold(row.key, row.part, "load", "parent missing", "", reason, version=row.wanted_version))
+        held.put(connection, current.store, current.scope, current.run, holds, now)
+    return len(rows)
+
+
+def retry(current: Session, rule: str = "", keys: tuple[str, ...] = ()) -> int:
+    """Let held rows be tried again: those of a rule, or of these keys, or all. Returns how many.
+
+    A row that the target refused becomes pending; one that our rules refused is read afresh by the next run.
+    """
+    from sqlalchemy import update
+
+    with current.store.transaction("retry") as connection:
+        query = select(HELD).where(HELD.c.scope == current.scope, HELD.c.open.is_(True))
+        if rule:
+            query = query.where(HELD.c.rule == rule)
+        if keys:
+            query = query.where(HELD.c.key.in_(keys))
+        rows = list(connection.execute(query))
+        for row in rows:
+            if row.step == "load":
+                ledger.mark(
+                    connection, current.scope, [Name(row.key, row.part)],
+                    held="", held_because="", tries=0, next_try_at=None, fate="planned",
+                )  # fmt: skip
+                held.close(connection, current.scope, [(row.key, row.part)])
+            else:
+                connection.execute(update(HELD).where(HELD.c.id == row.id).values(because="retry"))
+    return len(rows)

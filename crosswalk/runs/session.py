@@ -1,0 +1,177 @@
+"""What a run works with, and the window it reads."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping as Dict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from crosswalk.clock import Clock
+from crosswalk.connectors.base import Connector, Window
+from crosswalk.delivery.context import Delivery
+from crosswalk.delivery.plan import Seen
+from crosswalk.errors import NotApproved, SettingsError
+from crosswalk.integration import Integration
+from crosswalk.mapping.context import Context
+from crosswalk.runs.preview import Plan
+from crosswalk.settings import Binding
+from crosswalk.store import cursors, leases, runs
+from crosswalk.store.cursors import Position
+from crosswalk.store.engine import Store
+from crosswalk.store.leases import Lease, Process
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run is asked for. since, until: aware; ids: source keys instead of a window."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    ids: tuple[str, ...] = ()
+    dry_run: bool = False
+    flow_run_id: str = ""
+    plan: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("since", "until"):
+            value = getattr(self, name)
+            if value is not None and value.tzinfo is None:
+                raise SettingsError(f"{name} carries no zone", next_command=f"write --{name} 2026-01-01T00:00:00Z")
+        if self.since and self.until and self.since >= self.until:
+            raise SettingsError("since is not before until", safe="nothing was read or written")
+
+
+@dataclass
+class Session:
+    """One run of one binding in this process."""
+
+    binding: Binding
+    integration: Integration
+    store: Store
+    clock: Clock
+    source: Connector
+    target: Any
+    request: Request = field(default_factory=Request)
+    process: Process = field(default_factory=Process.this)
+    run: str = field(default_factory=lambda: uuid.uuid4().hex)
+    lease: Lease | None = None
+    position: Position = field(default_factory=lambda: Position(None, 0))
+    window: Window = field(default_factory=Window)
+    seen: Seen = field(default_factory=Seen)
+    fates: dict[str, int] = field(default_factory=dict)
+    read: int = 0
+    stand_ins: int = 0
+    total: int | None = None
+    unknown: set[str] = field(default_factory=set)
+    stopped: str = ""
+    plan: Plan = field(default_factory=Plan)
+
+    @property
+    def scope(self) -> str:
+        return self.binding.scope
+
+    @property
+    def resource(self) -> str:
+        return self.integration.source
+
+    @property
+    def incremental(self) -> bool:
+        """Whether this run moves the cursor: it reads a window up to now that begins at the cursor."""
+        request = self.request
+        return not (request.ids or request.dry_run or request.until or request.since)
+
+    @property
+    def delivery(self) -> Delivery:
+        return Delivery(
+            self.store, self.binding, self.integration, self.target, self.clock, self.run, self.process,
+            timeout=self.target.system.timeout,
+        )  # fmt: skip
+
+    @property
+    def context(self) -> Context:
+        source = self.binding.source
+        return Context(zone=source.zone, prefix=source.prefix, currency=source.currency, overrides=self.binding.tables)
+
+    @property
+    def schema_digest(self) -> str:
+        """What holds of the parse and the checks depend on: the source's declared record."""
+        import hashlib
+
+        return (
+            "schema:"
+            + hashlib.sha256(repr(self.source.system.resource(self.resource).record).encode()).hexdigest()[:12]
+        )
+
+    def digests(self) -> Dict[str, str]:
+        """The digest of every mapping with the tables in force, by title."""
+        from crosswalk.mapping.digest import digest
+
+        return {m.title: digest(m, self.binding.tables) for m in self.integration.parts}
+
+
+def begin(session: Session) -> None:
+    """Take the lease, fix the window, note the run. Raises Busy, SettingsError, NotApproved."""
+    _may_write(session)
+    if not session.request.dry_run:
+        session.lease = leases.take(session.store, session.scope, session.process)
+    session.position = cursors.read(session.store, session.scope, session.resource)
+    session.window = _window(session)
+    runs.begin(
+        session.store, session.run, session.scope, session.binding.name, flow_run_id=session.request.flow_run_id,
+        since=session.window.since, until=session.window.until, dry_run=session.request.dry_run,
+    )  # fmt: skip
+
+
+def _may_write(session: Session) -> None:
+    binding, request = session.binding, session.request
+    environment = binding.source.environment
+    if environment == "sandbox" or request.dry_run:
+        return
+    if binding.start is None:
+        raise SettingsError(
+            f"binding {binding.name!r} has no start; outside the sandbox nothing before a start is sent",
+            safe="nothing was read or written",
+            next_command=f'add start = "2026-01-01T00:00:00Z" to [bindings.{binding.name}] in crosswalk.toml',
+        )
+    if not runs.approved(session.store, session.scope):
+        raise NotApproved(
+            f"the first plan of binding {binding.name!r} has not been approved",
+            safe="nothing was read or written",
+            next_command=f"crosswalk plan {binding.name}, look at it, then crosswalk apply PLAN",
+        )
+    if environment == "production":
+        from crosswalk.mapping.digest import require_approved
+
+        for mapping in session.integration.parts:
+            require_approved(mapping, binding.tables)
+
+
+def _window(session: Session) -> Window:
+    request, resource = session.request, session.source.system.resource(session.resource)
+    # The upper bound is on the source's own clock, so that a skewed one of ours cannot pass over late commits.
+    now = session.source.now()
+    until = request.until or now - timedelta(seconds=resource.settle)
+    if request.since is not None:
+        since: datetime | None = request.since
+    elif session.position.value is not None:
+        since = session.position.value - timedelta(seconds=resource.lookback)
+    else:
+        since = session.binding.start
+    start = session.binding.start
+    if start is not None and since is not None and since < start:
+        since = start
+    if since is not None and since >= until:
+        since = until - timedelta(seconds=max(resource.grain, 1))
+    return Window(since, until)
+
+
+def finish(session: Session, state: str, account: dict[str, Any], error: str = "") -> None:
+    """Note how the run ended and let the next one begin."""
+    try:
+        runs.end(session.store, session.run, state, account, error)
+    finally:
+        if session.lease is not None:
+            session.lease.release()
+            session.lease = None

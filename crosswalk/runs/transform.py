@@ -1,0 +1,187 @@
+"""Validating and transforming a chunk: raw records to a typed frame, a frame to target records."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from crosswalk.delivery.plan import Chunk
+from crosswalk.delivery.wanted import gather
+from crosswalk.errors import Unbalanced
+from crosswalk.frames.frame import Frame
+from crosswalk.mapping.language import Mapping
+from crosswalk.mapping.outcome import Outcome
+from crosswalk.runs.extract import Raw
+from crosswalk.runs.session import Session
+from crosswalk.schemas.base import Record
+from crosswalk.store.held import Hold
+
+
+@dataclass(frozen=True)
+class Validated:
+    """A chunk's good records, newest version each, and the held ones.
+
+    raws and versions are by row of the frame.  keys: of every record of the chunk, duplicates included, held included.
+    """
+
+    frame: Frame
+    raws: list[bytes]
+    versions: list[str]
+    held: list[Hold]
+    keys: list[str]
+    last: bool
+    high: str
+
+
+def validate(session: Session, raw: Raw) -> Validated:
+    """Parse and check a chunk; a record that does not fit is held with field and reason. Raises Drift."""
+    from crosswalk.frames.dedupe import dedupe
+    from crosswalk.frames.parse import parse
+    from crosswalk.frames.validate import validate as check
+
+    record = _source(session)
+    parsed = parse(record, raw.records)
+    session.unknown |= parsed.unknown
+    checked = check(parsed.frame)
+    kept = parsed.kept.take(checked.kept)
+    refused = [(r.index, r, "parse") for r in parsed.refused]
+    refused += [(parsed.kept[r.index].as_py(), r, "validate") for r in checked.refused]
+    held = []
+    keys = []
+    for index, why, step in refused:
+        key, version = name(record, raw.records[index])
+        keys.append(key)
+        held.append(
+            Hold(key, "", step, why.rule, why.field, why.reason, raw=raw.records[index], version=version,
+                 because=session.schema_digest)
+        )  # fmt: skip
+    keys += checked.good[record.key].to_pylist()
+    if len(keys) != len(raw.records):
+        raise Unbalanced(
+            f"{len(raw.records)} raw records came in, {len(keys)} went on", safe="the chunk was not written"
+        )
+    distinct = dedupe(checked.good, kept)
+    versions = version_texts(distinct.frame, record)
+    return Validated(
+        frame=distinct.frame,
+        raws=[raw.records[i] for i in distinct.kept.to_pylist()],
+        versions=versions,
+        held=held,
+        keys=keys,
+        last=raw.last,
+        high=max(versions, default=""),
+    )
+
+
+def _source(session: Session) -> Record:
+    return session.source.system.resource(session.resource).record
+
+
+def version_texts(frame: Frame, record: Record) -> list[str]:
+    """Versions as text that sorts: instants in UTC to the microsecond."""
+    if not record.version:
+        return [""] * len(frame)
+    column = frame[record.version]
+    if pa.types.is_timestamp(column.type):
+        column = pc.strftime(column.cast(pa.timestamp("us")), format="%Y-%m-%dT%H:%M:%S+00:00")
+    return [v or "" for v in column.cast(pa.string()).to_pylist()]
+
+
+def name(record: Record, raw: bytes) -> tuple[str, str]:
+    """The key and version of a record that could not be read as a whole; a fingerprint where there is no key."""
+    from crosswalk.connectors.wire import version
+
+    try:
+        loose: Any = json.loads(raw.decode("utf-8", "replace"), strict=False)
+    except (ValueError, RecursionError):
+        loose = None
+    if not isinstance(loose, dict):
+        loose = {}
+    key = loose.get(record.key)
+    newest = version(loose.get(record.version))
+    if isinstance(key, str | int) and not isinstance(key, bool) and str(key):
+        return str(key).encode("utf-8", "replace").decode(), newest or ""
+    return "raw:" + hashlib.sha256(raw).hexdigest()[:16], newest or ""
+
+
+def transform(session: Session, validated: Validated) -> Chunk:
+    """Apply every mapping of the integration. Raises Unbalanced when a row comes out of none of the three doors."""
+    chunk = Chunk(held=list(validated.held))
+    digests = session.digests()
+    for rank, mapping in enumerate(session.integration.parts):
+        outcome = mapping.apply(validated.frame, session.context)
+        _whole(mapping, validated.frame, outcome)
+        outcome = _checked(outcome)
+        gather(chunk, mapping, rank, outcome, digests[mapping.title], validated.raws, validated.versions)
+    return chunk
+
+
+def _whole(mapping: Mapping, frame: Frame, outcome: Outcome) -> None:
+    rows = frame
+    for step in mapping.each.split(".") if mapping.each else ():
+        rows = rows.lines[step]
+    out = len(outcome.frame) + len(outcome.held) + len(outcome.skipped)
+    if out != len(rows):
+        raise Unbalanced(
+            f"{mapping.title!r} was given {len(rows)} rows and placed {out}", safe="the chunk was not written"
+        )
+
+
+def _checked(outcome: Outcome) -> Outcome:
+    """Hold what does not fit the target's own schema. Records to be removed carry no values."""
+    from dataclasses import replace
+
+    from crosswalk.frames.validate import validate as check
+    from crosswalk.mapping.outcome import HeldRow
+
+    going = pc.indices_nonzero(pc.invert(outcome.remove)).cast(pa.int64())
+    checked = check(_as_linked(outcome).take(going), written=True)
+    if not checked.refused:
+        return outcome
+    bad = {going[r.index].as_py(): r for r in checked.refused}
+    keep = [n for n in range(len(outcome.frame)) if n not in bad]
+    held = [
+        HeldRow(
+            outcome.keys[n].as_py(), outcome.parts[n].as_py() or "", why.rule, why.field, why.reason, "", False,
+            outcome.source_rows[n].as_py(),
+        )
+        for n, why in bad.items()
+    ]  # fmt: skip
+    return replace(take(outcome, keep), held=[*outcome.held, *held])
+
+
+def _as_linked(outcome: Outcome) -> Frame:
+    """The target records with the source's ids where links will stand, so that they count as filled."""
+    table = outcome.frame.table
+    for name, link in outcome.links.items():
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, link.ids.cast(table.schema.field(name).type))
+    return Frame(outcome.frame.record, table, outcome.frame.lines)
+
+
+def take(outcome: Outcome, rows: Sequence[int]) -> Outcome:
+    """The same outcome with only these placed rows."""
+    from dataclasses import replace
+
+    at = pa.array(rows, pa.int64())
+    return replace(
+        outcome,
+        frame=outcome.frame.take(at),
+        keys=outcome.keys.take(at),
+        parts=outcome.parts.take(at),
+        versions=outcome.versions.take(at),
+        remove=outcome.remove.take(at),
+        source_rows=outcome.source_rows.take(at),
+        links={
+            f: replace(li, ids=li.ids.take(at), parts=None if li.parts is None else li.parts.take(at))
+            for f, li in outcome.links.items()
+        },
+        alternatives={f: a.take(at) for f, a in outcome.alternatives.items()},
+        expects={f: a.take(at) for f, a in outcome.expects.items()},
+    )

@@ -1,0 +1,108 @@
+"""Copying the store away and back. A restored store has a new epoch: it may be older than the world."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from base64 import b64decode, b64encode
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Boolean, Column, DateTime, LargeBinary, delete, func, insert, select, text
+
+from crosswalk.errors import StoreError, StoreVersion
+from crosswalk.store.engine import Store
+from crosswalk.store.tables import METADATA
+
+FORMAT = "crosswalk store 1"
+
+
+def backup(store: Store, file: Path) -> dict[str, int]:
+    """Write every table into one compressed file, consistent as of one moment; rows by table.
+
+    Sealed columns stay sealed: the key is needed again to read them.
+    """
+    counts: dict[str, int] = {}
+    part = file.with_suffix(file.suffix + ".part")
+    with store.reading() as connection, gzip.open(part, "wt", encoding="utf-8") as out:
+        if store.dialect == "postgresql":
+            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        out.write(json.dumps({"format": FORMAT, "revision": store.revision()}) + "\n")
+        for table in METADATA.sorted_tables:
+            counts[table.name] = 0
+            for row in connection.execute(select(table)):
+                values = {k: _out(v) for k, v in row._mapping.items()}
+                out.write(json.dumps([table.name, values]) + "\n")
+                counts[table.name] += 1
+        out.write(json.dumps({"end": counts}) + "\n")
+    part.replace(file)
+    return counts
+
+
+def restore(store: Store, file: Path) -> dict[str, int]:
+    """Replace everything in the store by a backup, in one transaction, and begin a new epoch.
+
+    Raises StoreError for a file that is cut or no backup, StoreVersion for one of another release.
+    """
+    lines = _lines(file)
+    if lines[0].get("format") != FORMAT:
+        raise StoreError(f"{file} is no backup of a Crosswalk store", safe="the store is as it was")
+    if lines[0]["revision"] != store.revision():
+        raise StoreVersion(
+            f"{file} stands at migration {lines[0]['revision']}, the store at {store.revision()}",
+            safe="the store is as it was",
+            next_command="restore with the release that wrote it, then migrate",
+        )
+    counts = lines[-1].get("end") if isinstance(lines[-1], dict) else None
+    if counts is None:
+        raise StoreError(f"{file} is cut: its last line is missing", safe="the store is as it was")
+    by_table: dict[str, list[dict[str, Any]]] = {}
+    for name, values in lines[1:-1]:
+        by_table.setdefault(name, []).append(values)
+    with store.transaction("restore") as connection:
+        for table in reversed(METADATA.sorted_tables):
+            connection.execute(delete(table))
+        for table in METADATA.sorted_tables:
+            rows = [{k: _in(table.c[k], v) for k, v in values.items()} for values in by_table.get(table.name, [])]
+            for start in range(0, len(rows), 1000):
+                connection.execute(insert(table), rows[start : start + 1000])
+        if store.dialect == "postgresql":
+            _serial(connection)
+    store.open()
+    store.new_epoch()
+    return dict(counts)
+
+
+def _serial(connection: Any) -> None:
+    link = METADATA.tables["link"]
+    highest = connection.execute(select(func.max(link.c.id))).scalar()
+    if highest:
+        connection.execute(text("SELECT setval(pg_get_serial_sequence('link', 'id'), :id)"), {"id": highest})
+
+
+def _lines(file: Path) -> list[Any]:
+    try:
+        with gzip.open(file, "rt", encoding="utf-8") as lines:
+            return [json.loads(line) for line in lines]
+    except FileNotFoundError as error:
+        raise StoreError(f"there is no file {file}", safe="the store is as it was") from error
+    except (OSError, EOFError, ValueError) as error:
+        raise StoreError(f"{file} is cut or damaged: {error}", safe="the store is as it was") from error
+
+
+def _out(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _in(column: Column[Any], value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(column.type, LargeBinary):
+        return b64decode(value)
+    kind = getattr(column.type, "impl", column.type)
+    if isinstance(kind, DateTime) or isinstance(column.type, DateTime):
+        return datetime.fromisoformat(value)
+    return bool(value) if isinstance(column.type, Boolean) else value

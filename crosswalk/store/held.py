@@ -1,0 +1,125 @@
+"""The quarantine: rows that a person has to look at, each with rule, field, reason and the sealed raw record."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, func, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from crosswalk.store.engine import Store
+from crosswalk.store.ledger import chunked
+from crosswalk.store.tables import HELD
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Why one part of one record is held.
+
+    step: parse, validate, transform, load.  because: the digest of the rules that decided, so that a change of rules
+    tries again; empty when only a person or a newer version can.
+    """
+
+    key: str
+    part: str
+    step: str
+    rule: str
+    field: str
+    reason: str
+    excerpt: str = ""
+    by_person: bool = False
+    raw: bytes = b""
+    because: str = ""
+    version: str = ""
+
+    def id(self, scope: str) -> str:
+        """One row per part, rule and field: the same trouble again is counted, not repeated."""
+        text = "\x1f".join((scope, self.key, self.part, self.rule, self.field))
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def put(connection: Connection, store: Store, scope: str, run: str, holds: Sequence[Hold], at: datetime) -> int:
+    """Write holds; returns how many of them are new, which is what thresholds and warnings count."""
+    by_id = {hold.id(scope): hold for hold in holds}
+    known: set[str] = set()
+    for some in chunked(list(by_id)):
+        known.update(connection.execute(select(HELD.c.id).where(HELD.c.id.in_(some), HELD.c.open.is_(True))).scalars())
+    make: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    rows = [
+        {
+            "id": name, "scope": scope, "key": hold.key, "part": hold.part, "step": hold.step, "rule": hold.rule,
+            "field": hold.field, "reason": hold.reason[:2000], "excerpt": hold.excerpt[:200],
+            "by_person": hold.by_person, "raw": store.vault.seal(hold.raw) if hold.raw else b"",
+            "because": hold.because, "version": hold.version, "times": 1, "first_run": run, "last_run": run,
+            "first_at": at, "last_at": at, "open": True,
+        }
+        for name, hold in by_id.items()
+    ]  # fmt: skip
+    if rows:
+        statement = make(HELD)
+        fresh = {c: statement.excluded[c] for c in ("reason", "excerpt", "raw", "because", "version", "last_run")}
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["id"],
+                set_={**fresh, "last_at": at, "times": HELD.c.times + 1, "open": True},
+            ),
+            rows,
+        )
+    return len([h for name, h in by_id.items() if name not in known and not h.by_person])
+
+
+def close(connection: Connection, scope: str, names: Sequence[tuple[str, str]], keep: Collection[str] = ()) -> None:
+    """These parts are no longer held, but for the rows with the ids in ``keep``."""
+    for some in chunked(list(names), 400):
+        mine = and_(HELD.c.scope == scope, HELD.c.open.is_(True), tuple_(HELD.c.key, HELD.c.part).in_(list(some)))
+        ids = set(connection.execute(select(HELD.c.id).where(mine)).scalars()) - set(keep)
+        for few in chunked(sorted(ids)):
+            connection.execute(update(HELD).where(HELD.c.id.in_(few)).values(open=False))
+
+
+def listing(store: Store, scope: str | None = None, *, closed: bool = False, limit: int = 500) -> list[Row[Any]]:
+    """Held rows, newest first."""
+    query = select(HELD).order_by(HELD.c.last_at.desc(), HELD.c.id).limit(limit)
+    if scope is not None:
+        query = query.where(HELD.c.scope == scope)
+    if not closed:
+        query = query.where(HELD.c.open.is_(True))
+    with store.reading() as connection:
+        return list(connection.execute(query))
+
+
+def reasons(store: Store, scope: str, run: str | None = None) -> list[tuple[str, str, int, str]]:
+    """Open held rows by rule: rule, one reason, how many, one key."""
+    query = (
+        select(HELD.c.rule, func.min(HELD.c.reason), func.count(), func.min(HELD.c.key))
+        .where(HELD.c.scope == scope, HELD.c.open.is_(True))
+        .group_by(HELD.c.rule)
+        .order_by(func.count().desc(), HELD.c.rule)
+    )
+    if run is not None:
+        query = query.where(HELD.c.last_run == run)
+    with store.reading() as connection:
+        return [(r[0], r[1], int(r[2]), r[3]) for r in connection.execute(query)]
+
+
+def changed_rules(store: Store, scope: str, because: str, limit: int = 10_000) -> list[str]:
+    """Source keys that were held under rules that are no longer those in force."""
+    with store.reading() as connection:
+        return list(
+            connection.execute(
+                select(HELD.c.key)
+                .distinct()
+                .where(HELD.c.scope == scope, HELD.c.open.is_(True), HELD.c.because.not_in(("", because)))
+                .order_by(HELD.c.key)
+                .limit(limit)
+            ).scalars()
+        )
+
+
+def raw(store: Store, row: Row[Any]) -> bytes:
+    """The raw record of a held row, opened. Raises KeyTrouble."""
+    return store.vault.open(row.raw) if row.raw else b""

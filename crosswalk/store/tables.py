@@ -1,0 +1,264 @@
+"""The store's tables. It is the only memory: progress, links, what is wanted and what was applied.
+
+``scope`` begins every key of a binding: environment, binding and both accounts, so that nothing of one customer or
+environment is ever visible to another. Status is derived from the columns and stored nowhere.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index, LargeBinary, MetaData, Text, UniqueConstraint, text
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+METADATA = MetaData()
+
+
+class Row(SQLModel, registry=registry(metadata=METADATA)):
+    """What the store's tables share: metadata of their own, apart from every other user of SQLModel."""
+
+    metadata = METADATA
+
+
+class Meta(Row, table=True):
+    """Facts about the store itself: its epoch, and a value that only the right key decrypts."""
+
+    __tablename__ = "meta"
+    name: str = Field(primary_key=True)
+    value: str
+
+
+class Run(Row, table=True):
+    """One run of a binding and its account."""
+
+    __tablename__ = "run"
+    id: str = Field(primary_key=True)
+    scope: str = Field(index=True)
+    binding: str
+    flow_run_id: str = ""
+    started_at: datetime
+    ended_at: datetime | None = None
+    state: str = "running"
+    since: datetime | None = None
+    until: datetime | None = None
+    dry_run: bool = False
+    account: str = Field(default="{}", sa_type=Text)
+    error: str = Field(default="", sa_type=Text)
+
+
+class Cursor(Row, table=True):
+    """How far a source has been read. Moves only by compare-and-set on its version."""
+
+    __tablename__ = "cursor"
+    scope: str = Field(primary_key=True)
+    resource: str = Field(primary_key=True)
+    value: datetime
+    version: int
+    moved_at: datetime
+
+
+class Lease(Row, table=True):
+    """Who plans a binding right now. The holder is a process attempt, never a Prefect run."""
+
+    __tablename__ = "lease"
+    scope: str = Field(primary_key=True)
+    holder: str = ""
+    fence: int = 0
+    host: str = ""
+    boot_id: str = ""
+    pid: int = 0
+    expires_at: datetime | None = None
+
+
+class Link(Row, table=True):
+    """The cross-reference: this record there is that record here. Shared by the integrations of an environment.
+
+    adopted: the target record was there before and carries our reference; otherwise this store had it created.
+    """
+
+    __tablename__ = "link"
+    __table_args__ = (
+        UniqueConstraint("source", "source_resource", "source_id", "target", "target_resource", name="link_source"),
+        UniqueConstraint("target", "target_resource", "target_id", name="link_target"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    source_resource: str
+    source_id: str
+    target: str
+    target_resource: str
+    target_id: str
+    made_by: str
+    made_at: datetime
+    adopted: bool = False
+    broken: bool = False
+
+
+class Record(Row, table=True):
+    """One target record that a source record yields.
+
+    wanted_*: the newest version known, replaceable at will.  applied_*: what the target is known to hold.
+    batch: the one open attempt.  needs: the link that is waited for.  held: why a person is needed.
+    seen_run and fate: what the last run decided about it.
+    """
+
+    __tablename__ = "record"
+    __table_args__ = (
+        Index("record_needs", "needs", sqlite_where=text("needs <> ''"), postgresql_where=text("needs <> ''")),
+        Index(
+            "record_pending",
+            "scope",
+            "next_try_at",
+            sqlite_where=text("wanted_hash <> applied_hash"),
+            postgresql_where=text("wanted_hash <> applied_hash"),
+        ),
+        Index("record_seen", "scope", "seen_run"),
+    )
+    scope: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    part: str = Field(primary_key=True)
+    resource: str
+    rank: int = 0
+    source_resource: str = ""
+    source_id: str = ""
+    marker: str = ""
+    wanted_version: str = ""
+    wanted_hash: str = ""
+    wanted_payload: str = Field(default="", sa_type=Text)
+    wanted_extra: str = Field(default="", sa_type=Text)
+    wanted_remove: bool = False
+    wanted_digest: str = ""
+    applied_version: str = ""
+    applied_hash: str = ""
+    applied_payload: str = Field(default="", sa_type=Text)
+    applied_digest: str = ""
+    target_id: str = ""
+    target_version: str = ""
+    generation: int = 0
+    alternative: bool = False
+    alone: bool = False
+    look_first: bool = False
+    batch: str = ""
+    needs: str = ""
+    parked_at: datetime | None = None
+    skipped: str = ""
+    held: str = Field(default="", sa_type=Text)
+    held_because: str = ""
+    tries: int = 0
+    next_try_at: datetime | None = None
+    last_error: str = Field(default="", sa_type=Text)
+    seen_run: str = ""
+    fate: str = ""
+    first_seen_at: datetime
+    changed_at: datetime
+
+
+class Batch(Row, table=True):
+    """An attempt: one request with its exact bytes, frozen before it is sent, open until every member is resolved."""
+
+    __tablename__ = "batch"
+    __table_args__ = (Index("batch_open", "scope", sqlite_where=text("open = 1"), postgresql_where=text("open")),)
+    id: str = Field(primary_key=True)
+    scope: str
+    resource: str
+    operation: str
+    key: str
+    method: str
+    path: str
+    params: str = Field(default="{}", sa_type=Text)
+    headers: str = Field(default="{}", sa_type=Text)
+    body: bytes = Field(sa_type=LargeBinary)
+    frozen_at: datetime
+    key_until: datetime | None = None
+    last_send_end: datetime | None = None
+    sends: int = 0
+    owner: str = ""
+    owner_host: str = ""
+    owner_boot: str = ""
+    owner_pid: int = 0
+    not_after: datetime | None = None
+    due_at: datetime | None = None
+    open: bool = True
+
+
+class Member(Row, table=True):
+    """A record's place in a batch, with everything that is needed to settle it alone."""
+
+    __tablename__ = "member"
+    batch: str = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    scope: str
+    key: str
+    part: str
+    generation: int
+    payload_hash: str
+    payload: str = Field(sa_type=Text)
+    version: str
+    digest: str
+    marker: str
+    target_id: str = ""
+    expects: str = Field(default="{}", sa_type=Text)
+    outcome: str = ""
+
+
+class Held(Row, table=True):
+    """A row that a person has to look at: the quarantine. The raw record is kept as encrypted bytes."""
+
+    __tablename__ = "held"
+    id: str = Field(primary_key=True)
+    scope: str = Field(index=True)
+    key: str
+    part: str = ""
+    step: str
+    rule: str
+    field: str = ""
+    reason: str = Field(sa_type=Text)
+    excerpt: str = ""
+    by_person: bool = False
+    raw: bytes = Field(default=b"", sa_type=LargeBinary)
+    because: str = ""
+    version: str = ""
+    times: int = 1
+    first_run: str
+    last_run: str
+    first_at: datetime
+    last_at: datetime
+    open: bool = True
+
+
+class Token(Row, table=True):
+    """A connection's OAuth token, encrypted, with the claim of whoever refreshes it."""
+
+    __tablename__ = "token"
+    connection: str = Field(primary_key=True)
+    version: int
+    sealed: bytes = Field(sa_type=LargeBinary)
+    claimed_by: str = ""
+    claimed_until: datetime | None = None
+
+
+class Approval(Row, table=True):
+    """A plan that was shown to a person, and who approved it."""
+
+    __tablename__ = "approval"
+    id: str = Field(primary_key=True)
+    scope: str = Field(index=True)
+    digest: str
+    summary: str = Field(sa_type=Text)
+    made_at: datetime
+    approved_by: str = ""
+    approved_at: datetime | None = None
+
+
+META = METADATA.tables["meta"]
+RUN = METADATA.tables["run"]
+CURSOR = METADATA.tables["cursor"]
+LEASE = METADATA.tables["lease"]
+LINK = METADATA.tables["link"]
+RECORD = METADATA.tables["record"]
+BATCH = METADATA.tables["batch"]
+MEMBER = METADATA.tables["member"]
+HELD = METADATA.tables["held"]
+TOKEN = METADATA.tables["token"]
+APPROVAL = METADATA.tables["approval"]
