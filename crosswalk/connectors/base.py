@@ -268,12 +268,13 @@ def setting(connection: Connection, name: str, default: str | None = None) -> st
     return str(value)
 
 
-def address(connection: Connection, fact: str) -> str:
+def address(system: System, connection: Connection, fact: str) -> str:
     """An address of the system, with this connection's settings filled in.
 
     A connection with the setting ``url`` speaks to that origin instead of the vendor's hosts: a practice copy.
     """
-    filled = fact.format_map({"account": connection.account, **connection.settings})
+    usual = {s.name: s.default or connection.account for s in system.settings}
+    filled = fact.format_map({**usual, **connection.settings})
     origin = str(connection.settings.get("url", "")).rstrip("/")
     return f"{origin}{urlsplit(filled).path}" if origin else filled
 
@@ -281,7 +282,9 @@ def address(connection: Connection, fact: str) -> str:
 def hosts(system: System, connection: Connection) -> tuple[str, ...]:
     """Where this connection's credentials may be sent."""
     origin = str(connection.settings.get("url", ""))
-    return (urlsplit(origin).hostname or "",) if origin else system.hosts
+    if origin:
+        return (urlsplit(origin).hostname or "",)
+    return tuple(address(system, connection, host) for host in system.hosts)
 
 
 def cut(

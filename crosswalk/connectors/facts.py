@@ -135,7 +135,7 @@ class Resource:
 class System:
     """A vendor's system, as data.
 
-    url: base address, with ``{settings}`` inside. hosts: where credentials may be sent, ``*`` for any label.
+    url: base address; hosts: where credentials may be sent; both with ``{settings}`` inside.
     quota_of: what shares one quota. classify: the error that an answer stands for. tell: what it says about the quota.
     remarks: what ``crosswalk systems`` says besides.
     """

@@ -1,0 +1,90 @@
+"""Whether a connection to Shopify is fit for use, by reading alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crosswalk.connectors import graphql
+from crosswalk.connectors.base import Answer, Check, Checked
+from crosswalk.errors import AccessDenied, BadCredentials, Drift, VendorError
+
+if TYPE_CHECKING:
+    from crosswalk.connectors.shopify import Shopify
+
+SHOP = (
+    "query Shop { shop { name myshopifyDomain currencyCode ianaTimezone } "
+    "currentAppInstallation { accessScopes { handle } } }"
+)
+CUSTOMER = "query Customer { customers(first: 1) { nodes { id displayName defaultEmailAddress { emailAddress } } } }"
+
+
+def check(shopify: Shopify) -> Check:
+    """Token, version, shop, currency, zone, scopes, customer data, clock, quota."""
+    try:
+        answer = shopify.ask(SHOP, {})
+    except BadCredentials as error:
+        return Check((Checked("credentials", False, str(error)),))
+    except Drift as error:
+        return Check((Checked("credentials", True, "the token is accepted"), Checked("version", False, str(error))))
+    except VendorError as error:
+        return Check((Checked("credentials", None, str(error)),))
+    data = graphql.loads(answer.body)["data"]
+    found = [
+        Checked("credentials", True, "the token is accepted"),
+        Checked(
+            "version", True, answer.header("x-shopify-api-version") or f"{shopify.version} (the answer does not say)"
+        ),
+    ]
+    found += _shop(shopify, data["shop"])
+    found += _scopes(shopify, {str(s["handle"]) for s in data["currentAppInstallation"]["accessScopes"]})
+    found.append(_customers(shopify))
+    skew = abs((shopify.client.vendor_now() - shopify.clock.now()).total_seconds())
+    found.append(Checked("clock", skew <= 60, f"{skew:.0f} s between Shopify's clock and ours"))
+    return Check((*found, _quota(answer)))
+
+
+def _shop(shopify: Shopify, shop: dict[str, Any]) -> list[Checked]:
+    connection = shopify.connection
+    wanted = str(connection.settings.get("shop") or connection.account)
+    return [
+        Checked("shop", shop["myshopifyDomain"] == wanted, f"{shop['name']}, {shop['myshopifyDomain']}"),
+        _same("currency", connection.currency, shop["currencyCode"]),
+        _same("zone", connection.zone, shop["ianaTimezone"]),
+    ]
+
+
+def _same(what: str, ours: str, theirs: str) -> Checked:
+    if not ours or ours == theirs:
+        return Checked(what, True, theirs)
+    return Checked(what, False, f"the shop has {theirs}, the connection says {ours}")
+
+
+def _scopes(shopify: Shopify, granted: set[str]) -> list[Checked]:
+    found = []
+    for scope in shopify.system.scopes:
+        has = scope in granted or scope.replace("read_", "write_", 1) in granted
+        if scope == "read_all_orders" and not has:
+            detail = "not granted: orders older than 60 days, and their changes, cannot be seen"
+            found.append(Checked(f"scope {scope}", None, detail))
+        else:
+            found.append(Checked(f"scope {scope}", has, "granted" if has else "not granted"))
+    return found
+
+
+def _customers(shopify: Shopify) -> Checked:
+    try:
+        shopify.ask(CUSTOMER, {})
+    except AccessDenied as error:
+        return Checked("customer data", False, f"withheld: {error.what}")
+    except VendorError as error:
+        return Checked("customer data", None, str(error))
+    return Checked("customer data", True, "can be read")
+
+
+def _quota(answer: Answer) -> Checked:
+    price = graphql.cost(graphql.envelope(answer.body)[1])
+    if price is None:
+        return Checked("quota", None, "the answer does not say")
+    return Checked(
+        "quota", True, f"{price.available:.0f} of {price.maximum:.0f} points, {price.restore:.0f} more each second"
+    )
