@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import random
+import secrets
 import select
 import threading
 from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from functools import partial
 
 import httpx
 
 from crosswalk.clock import Clock
-from crosswalk.errors import (
-    AccessDenied,
-    AnswerLost,
-    BadCredentials,
-    ConsentNeeded,
-    Invalid,
-    ServerFault,
-    SettingsError,
-    Unreachable,
-    VendorError,
-)
+from crosswalk.errors import ConsentNeeded, SettingsError, Unreachable
 from crosswalk.http import redact
-from crosswalk.http.answer import Answer, classify
-from crosswalk.http.holders import holder
+from crosswalk.http.answer import Answer
+from crosswalk.http.grants import Application, basic, consent, token_error, token_from
 from crosswalk.http.protocols import Token, TokenStore
-from crosswalk.http.wire import Call, Fence
+from crosswalk.http.wire import CALL, Call
 
 Flow = Generator[httpx.Request, httpx.Response, None]
 CLAIM = 60.0
@@ -46,20 +36,20 @@ class Auth(httpx.Auth):
 class ApiKey(Auth):
     """A key that does not change, in one place: a header, a query parameter, or HTTP Basic.
 
-    basic: the user and password pattern with ``{key}``, e.g. ``{key}:`` or ``shop:{key}``.
+    pattern: user and password of Basic, with ``{key}``, e.g. ``{key}:`` or ``shop:{key}``.
     """
 
     def __init__(
-        self, key: str, *, header: str = "", prefix: str = "", query: str = "", basic: str = "", name: str = ""
+        self, key: str, *, header: str = "", prefix: str = "", query: str = "", pattern: str = "", name: str = ""
     ) -> None:
-        if sum(map(bool, (header, query, basic))) != 1:
-            raise SettingsError("an API key needs exactly one of header, query and basic")
+        if sum(map(bool, (header, query, pattern))) != 1:
+            raise SettingsError("an API key needs exactly one of header, query and pattern")
         if not key or not key.isascii() or not key.isprintable() or key != key.strip():
             raise SettingsError(f"{name or 'the API key'} is empty, or has blanks or characters that no key has")
         redact.register(key)
         self._header, self._value, self._query = header, prefix + key, query
-        if basic:
-            self._header, self._value = "Authorization", "Basic " + basic_value(basic.format(key=key))
+        if pattern:
+            self._header, self._value = "Authorization", "Basic " + basic(pattern.format(key=key))
 
     def sync_auth_flow(self, request: httpx.Request) -> Flow:
         if self._query:
@@ -67,13 +57,6 @@ class ApiKey(Auth):
         else:
             request.headers[self._header] = self._value
         yield request
-
-
-def basic_value(pair: str) -> str:
-    """base64 of ``user:password``, registered as a secret."""
-    value = base64.b64encode(pair.encode()).decode()
-    redact.register(value)
-    return value
 
 
 class TokenAuth(Auth):
@@ -87,40 +70,26 @@ class TokenAuth(Auth):
         self,
         *,
         connection: str,
-        token_url: str,
-        client_id: str,
-        client_secret: str,
+        application: Application,
         store: TokenStore,
         clock: Clock,
         scope: str = "",
-        client_auth: Literal["basic", "form"] = "form",
         header: str = "Authorization",
         prefix: str = "Bearer ",
     ) -> None:
-        self.connection, self.token_url, self.clock, self.scope = connection, token_url, clock, scope
-        self.hosts = (httpx.URL(token_url).host,)
-        self._id, self._secret, self._client_auth = client_id, client_secret, client_auth
-        self._store, self._header, self._prefix = store, header, prefix
+        self.connection, self.scope = connection, scope
+        self.hosts = (httpx.URL(application.token_url).host,)
+        self._application, self._store, self._clock = application, store, clock
+        self._header, self._prefix = header, prefix
         self._lock = threading.Lock()
         self._token: Token | None = None
         self._refused: int | None = None
         self._gone: tuple[int, datetime] | None = None
-        if client_secret:
-            redact.register(client_secret, basic_value(f"{client_id}:{client_secret}"))
+        application.sign({})
 
     def ask(self, token: Token | None) -> dict[str, str]:
         """The form of the token request; ConsentNeeded when there is nothing to ask with."""
         raise NotImplementedError
-
-    def refused(self, code: str, answer: Answer) -> VendorError:
-        """The error of a 400 or 401 that does not say that the grant is gone."""
-        return BadCredentials(
-            f"{self.connection}: the token request was refused ({code or answer.status})",
-            status=answer.status,
-            code=code,
-            body=redact.body(answer.body, answer.header("content-type"))[:2000],
-            next_command=f"crosswalk connections check {self.connection}",
-        )
 
     def sync_auth_flow(self, request: httpx.Request) -> Flow:
         token = self._token
@@ -143,19 +112,19 @@ class TokenAuth(Auth):
         if token.expires_at is None:
             return True
         life = (token.expires_at - token.issued_at).total_seconds()
-        return self.clock.now() < token.expires_at - timedelta(seconds=min(60.0, life * 0.05))
+        return self._clock.now() < token.expires_at - timedelta(seconds=min(60.0, life * 0.05))
 
     def _renew(self, stale: Token | None) -> Generator[httpx.Request, httpx.Response, Token]:
         """A token other than ``stale`` that is live, renewed here or by whoever came first."""
         with self._lock:
-            mine = holder()
-            give_up = self.clock.boot() + 2 * CLAIM
-            while self.clock.boot() < give_up:
+            mine = secrets.token_hex(16)
+            give_up = self._clock.boot() + 2 * CLAIM
+            while self._clock.boot() < give_up:
                 token = self._stored()
                 if token is not None and self._usable(token, stale):
                     return token
                 self._stop_if_gone(token)
-                began = self.clock.boot()
+                began = self._clock.boot()
                 if not self._store.claim(self.connection, mine, CLAIM):
                     self._pause()
                     continue
@@ -174,77 +143,35 @@ class TokenAuth(Auth):
     def _call(self, token: Token | None, began: float) -> Generator[httpx.Request, httpx.Response, Token | None]:
         """Ask for a token and save it; None when another process turns out to have saved one."""
         request = self._request(self.ask(token), began)
-        response = yield request
-        answer: Answer = request.extensions["crosswalk"].answer
+        yield request
+        answer: Answer = request.extensions[CALL].answer
         version = token.version if token else 0
-        try:
-            renewed = self.understand(answer, token)
-        except ConsentNeeded:
+        error = token_error(self.connection, answer)
+        if isinstance(error, ConsentNeeded):
             if self._changed(version):
                 return None
-            self._gone = (version, self.clock.now())
-            raise
-        finally:
-            response.close()
-        redact.register(renewed.access, renewed.refresh)
-        if not self._store.save(self.connection, renewed, version):
+            self._gone = (version, self._clock.now())
+        if error is not None:
+            raise error
+        if not self._store.save(self.connection, token_from(self.connection, answer, token), version):
             return None
         return self._stored()
 
     def _request(self, form: dict[str, str], began: float) -> httpx.Request:
-        headers = {"Accept": "application/json"}
-        if self._client_auth == "basic" and self._secret:
-            headers["Authorization"] = "Basic " + basic_value(f"{self._id}:{self._secret}")
-        else:
-            form = {**form, "client_id": self._id, **({"client_secret": self._secret} if self._secret else {})}
+        headers, form = self._application.sign(form)
         call = Call(TIMEOUT, kind="token")
-        call.may_send = Fence(self.clock, began + CLAIM - TIMEOUT, f"{self.connection}: token request")
-        return httpx.Request("POST", self.token_url, data=form, headers=headers, extensions=call.extensions())
+        call.may_send = partial(self._may_send, began)
+        url = self._application.token_url
+        return httpx.Request("POST", url, data=form, headers=headers, extensions=call.extensions())
 
-    def understand(self, answer: Answer, before: Token | None) -> Token:
-        """The token of an answer. The refresh token stays when no new one comes."""
-        error = classify(answer)
-        if error is not None:
-            raise self._token_error(error, answer)
-        try:
-            found = answer.json()
-            access, seconds = str(found["access_token"]), found.get("expires_in")
-            life = None if seconds is None else timedelta(seconds=float(seconds))
-        except (AnswerLost, KeyError, TypeError, ValueError, AttributeError):
-            raise ServerFault(f"{self.connection}: the token answer has no token", status=answer.status) from None
-        return Token(
-            access=access,
-            issued_at=answer.sent_at,
-            expires_at=None if life is None else answer.sent_at + life,
-            refresh=str(found.get("refresh_token") or (before.refresh if before else "")),
-            scope=str(found.get("scope") or (before.scope if before else self.scope)),
-        )
-
-    def _token_error(self, error: VendorError, answer: Answer) -> VendorError:
-        if not isinstance(error, (Invalid, BadCredentials, AccessDenied)):
-            error.what = f"{self.connection}: the token request {error.what}"
-            error.body = redact.body(error.body.encode(), answer.header("content-type"))
-            return error
-        code = _error_code(answer)
-        if code == "invalid_grant":
-            return self.consent(f"{self.connection}: the grant is gone", answer.status)
-        if code in ("temporarily_unavailable", "server_error"):
-            return ServerFault(f"{self.connection}: the token request failed ({code})", status=answer.status, code=code)
-        return self.refused(code, answer)
-
-    def consent(self, what: str, status: int = 0) -> ConsentNeeded:
-        """The error that asks for a person."""
-        return ConsentNeeded(
-            what,
-            status=status,
-            code="invalid_grant" if status else "",
-            safe="nothing was sent; what is pending stays pending",
-            next_command=f"crosswalk connect {self.connection}",
-        )
+    def _may_send(self, began: float) -> None:
+        """A process that was held up must not use a refresh token that another has taken over by now."""
+        if self._clock.boot() >= began + CLAIM - TIMEOUT:
+            raise Unreachable(f"{self.connection}: the right to renew the token has run out", safe="nothing was sent")
 
     def _stored(self) -> Token | None:
         token = self._store.read(self.connection)
-        if token is not None:
+        if token is not None and (self._token is None or token.version != self._token.version):
             redact.register(token.access, token.refresh)
             self._token = token
         return token
@@ -256,8 +183,8 @@ class TokenAuth(Auth):
         """A grant that was refused is not tried again by this process until it changes or ten minutes pass."""
         if self._gone is None or token is None or token.version != self._gone[0]:
             return
-        if self.clock.now() < self._gone[1] + timedelta(seconds=GRACE):
-            raise self.consent(f"{self.connection}: the grant is gone", 400)
+        if self._clock.now() < self._gone[1] + timedelta(seconds=GRACE):
+            raise consent(self.connection, f"{self.connection}: the grant is gone", status=400)
 
     def _changed(self, version: int) -> bool:
         """Whether another process has saved a token meanwhile; it gets a moment to do so."""
@@ -270,7 +197,7 @@ class TokenAuth(Auth):
 
     def _pause(self) -> None:
         """Give another process a moment; a clock that stands still does not give it one."""
-        self.clock.sleep(random.uniform(0.02, 0.1))  # not for secrets
+        self._clock.sleep(random.uniform(0.02, 0.1))  # not for secrets
         select.select([], [], [], 0.005)
 
     @contextmanager
@@ -293,15 +220,7 @@ class RefreshingOAuth2(TokenAuth):
 
     def ask(self, token: Token | None) -> dict[str, str]:
         if token is None:
-            raise self.consent(f"{self.connection}: nobody has connected this account yet")
+            raise consent(self.connection, f"{self.connection}: nobody has connected this account yet")
         if not token.refresh:
-            raise self.consent(f"{self.connection}: the token has ended and the grant has no refresh token")
+            raise consent(self.connection, f"{self.connection}: the token has ended and the grant has no refresh token")
         return {"grant_type": "refresh_token", "refresh_token": token.refresh}
-
-
-def _error_code(answer: Answer) -> str:
-    try:
-        found: Any = answer.json()
-        return str(found.get("error", ""))
-    except (AnswerLost, AttributeError):
-        return ""

@@ -33,8 +33,8 @@ class TokenStore(Protocol):
     def claim(self, connection: str, holder: str, seconds: float) -> bool:
         """Take the sole right to renew this connection's token, committed before it returns; False when another has it.
 
-        It ends by ``release`` or after ``seconds``; a holder that ``crosswalk.http.holders.gone`` says is dead may be
-        followed at once.
+        It ends by ``release`` or after ``seconds``; a process of this machine that has certainly ended may be followed
+        at once.
         """
 
     def release(self, connection: str, holder: str) -> None:
