@@ -21,6 +21,7 @@ from crosswalk.mapping.language import (
     Rule,
     Skip,
 )
+from crosswalk.mapping.mirror import mirror
 from crosswalk.mapping.outcome import HeldRow, Links, Outcome, SkippedRow
 from crosswalk.mapping.refs import Scope
 from crosswalk.mapping.verb import Condition, Made, Refusal, Verb
@@ -41,5 +42,6 @@ __all__ = [
     "Either", "Email", "Equals", "Example", "ExampleFailure", "Filled", "First", "HeldRow", "Hold", "If", "In",
     "Instant", "IsNull", "Lines", "Link", "Links", "LocalDate", "Lookup", "Made", "Mapping", "Marker", "Match",
     "Missing", "Money", "Not", "Or", "Outcome", "Phone", "Refusal", "Remove", "Round", "Rule", "Scope", "Skip",
-    "SkippedRow", "Split", "Sum", "Verb", "check_examples", "digest", "page_name", "render", "require_approved",
+    "SkippedRow", "Split", "Sum", "Verb", "check_examples", "digest", "mirror", "page_name", "render",
+    "require_approved",
 ]  # fmt: skip

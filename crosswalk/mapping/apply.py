@@ -19,7 +19,7 @@ from crosswalk.mapping.outcome import HeldRow, Links, Outcome, SkippedRow
 from crosswalk.mapping.refs import Scope
 from crosswalk.mapping.tables import Tables
 from crosswalk.mapping.values import as_text, fit, literal
-from crosswalk.mapping.verb import Condition, Made, Refusal, Verb, refuse, refused_rows, verb, without
+from crosswalk.mapping.verb import Condition, Made, Refusal, Verb, refuse, refused_rows, verb
 from crosswalk.mapping.verbs.arithmetic import number
 from crosswalk.mapping.verbs.basic import undecided
 from crosswalk.mapping.verbs.conditions import alike
@@ -108,7 +108,7 @@ class _Run:
             parts = pc.binary_join_element_wise(pa.scalar(f"{m.part}:"), pc.fill_null(own, "?"), "")
         else:
             parts = pa.repeat(pa.scalar(m.part), len(scope))
-        return pc.fill_null(keys, ""), parts, _versions(record)
+        return pc.fill_null(keys, ""), parts, pc.fill_null(_versions(record), "")
 
     def _skips(self) -> pa.Array:
         """For every row the number of the first Skip that is true, null where none is."""
@@ -207,13 +207,16 @@ class _Run:
             same = pc.less_equal(apart.cast(wide), literal(check.tolerance, wide))
         else:
             same = pc.equal(a, b)
-        both = refused_rows((*left.refusals, *right.refusals), len(self.scope))
+        # What a rule has refused already need not be compared.
+        known = refused_rows((r.refusal for r in self.refused), len(self.scope))
+        both = pc.or_(known, refused_rows((*left.refusals, *right.refusals), len(self.scope)))
         unknown = pc.and_not(pc.is_null(same), both)
+        wrong = pc.and_not(pc.invert(same), both)
         texts = [pc.fill_null(v.values.cast(pa.string()), "nothing") for v in (left, right)]
         shown = pc.binary_join_element_wise(*texts, " ≠ ")
         self._refuse(check.name, "", (*left.refusals, *right.refusals))
         self._refuse(check.name, "", refuse(unknown, "one side has no value, so it cannot be compared", shown))
-        self._refuse(check.name, "", refuse(pc.invert(same), check.why, shown))
+        self._refuse(check.name, "", refuse(wrong, check.why, shown))
 
     def _confirm(self, confirm: Confirm) -> None:
         place = self.mapping.target[confirm.target]
@@ -273,9 +276,7 @@ class _Run:
 
 def _placed(made_by: Verb, place: Field, scope: Scope) -> Made:
     """A verb's column as the target field takes it: its type, its length, its values."""
-    made = fit(made_by.make(scope, place.type.arrow), place.type.arrow)
-    for refusal in made.refusals:
-        made = Made(without(made.values, refusal.rows), made.refusals)
+    made = fit(made_by.make(scope, place.type.arrow), place.type.arrow).clean()
     values = made.values
     more: list[Refusal] = []
     if place.max_length is not None and pa.types.is_string(values.type):
@@ -284,9 +285,7 @@ def _placed(made_by: Verb, place: Field, scope: Scope) -> Made:
     if place.values:
         other = pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, value_set=pa.array(place.values))))
         more += refuse(other, f"not one of {', '.join(place.values)}", values)
-    for refusal in more:
-        values = without(values, refusal.rows)
-    return made.then(values, *more)
+    return made.then(values, *more).clean()
 
 
 def _joined(li: RecordLines, blocks: list[Frame]) -> Frame:

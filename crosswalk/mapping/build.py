@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from crosswalk.errors import MappingError
 from crosswalk.mapping.language import (
@@ -78,6 +78,7 @@ class _Builder:
     def run(self) -> Built:
         m = self.mapping
         given: list[Any] = [*m.rules, *m.constants, *m.skips, *m.holds, *m.removes, *m.checks, *m.confirms]
+        self._kinds(given)
         rules = plain(given)
         lines = _of(Lines, given)
         self._mapping()
@@ -126,6 +127,13 @@ class _Builder:
         if shape.seen & private:
             self.personal.add(where)
         return result
+
+    def _kinds(self, given: Sequence[Any]) -> None:
+        for item in given:
+            if not isinstance(item, get_args(Declared)):
+                self.problems.append(
+                    f"{item!r} is not a declaration; write Rule(...), Lines(...), Skip(...) and so on."
+                )
 
     def _mapping(self) -> None:
         m = self.mapping

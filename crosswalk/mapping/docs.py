@@ -1,18 +1,203 @@
-"""The page of a mapping: every rule with its reason, what nobody uses and what nobody fills. It is the rules."""
+"""The page of a mapping: every rule with its reason, what nobody reads and what nobody fills. Made from the rules."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from crosswalk.mapping.digest import digest
-from crosswalk.mapping.language import Mapping
+from crosswalk.mapping.build import Built, plain
+from crosswalk.mapping.digest import digest, table_names, verbs
+from crosswalk.mapping.language import Default, Example, Lines, Mapping, Missing, Rule
+from crosswalk.mapping.tables import Tables
+from crosswalk.mapping.verb import verb
+from crosswalk.mapping.verbs.arithmetic import number
+from crosswalk.mapping.verbs.choices import Choose
+from crosswalk.mapping.verbs.custom import Custom
+from crosswalk.mapping.verbs.references import Link
+from crosswalk.schemas.base import Field, Record
+from crosswalk.schemas.base import Lines as RecordLines
 
 
 def page_name(mapping: Mapping) -> str:
-    """The file name of the page, from the title."""
-    return ""
+    """The file name of the page: the title in small letters, ``.md``."""
+    return re.sub(r"[^a-z0-9]+", "-", mapping.title.lower()).strip("-") + ".md"
 
 
 def render(mapping: Mapping, tables: Path | None = None, overrides: Path | None = None) -> str:
-    """The page, as Markdown."""
-    return digest(mapping, tables, overrides)
+    """The page, as Markdown. tables, overrides: the folders of value tables, the mapping's own by default.
+
+    Raises TableError when a value table cannot be read.
+    """
+    built = mapping.built
+    parts = [
+        f"# {mapping.title}\n\nMade from the rules by `crosswalk docs`; change the mapping, not this page.",
+        _facts(mapping),
+        _sign_off(mapping, tables, overrides),
+        _named("Left out", "Counted by name, never sent.", built.skips),
+        _named("Held", "Left to a person.", built.holds),
+        _named("Removed", "The target record is removed or voided.", built.removes),
+        f"## Fields of {mapping.target.name}\n\n{_rules(built.rules, mapping.target)}",
+        *_blocks(built.lines, mapping.target, ""),
+        _checks(built),
+        *_tables(mapping, tables, overrides),
+        _functions(mapping),
+        _examples(mapping.examples),
+        _rest("Source fields that no rule reads", _unread(mapping.source, built.used)),
+        _rest("Target fields that nobody fills", _unfilled(mapping.target, built.filled)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _facts(mapping: Mapping) -> str:
+    each = f"each element of `{mapping.each}` of a {mapping.source.name} record" if mapping.each else "each record"
+    rows = [
+        ("source", f"`{mapping.source.name}`, {each}"),
+        ("target", f"`{mapping.target.name}`"),
+        ("named by", f"`{mapping.key}`" + (f", part `{mapping.part}`" if mapping.part else "")),
+        ("our own mark", f"`{mapping.marker}`" if mapping.marker else "none"),
+        ("recognised on first contact by", f"`{mapping.match}`" if mapping.match else "its mark alone"),
+    ]
+    return _table(("", ""), rows)
+
+
+def _sign_off(mapping: Mapping, tables: Path | None, overrides: Path | None) -> str:
+    now = digest(mapping, tables, overrides)
+    given = mapping.approved
+    signed = () if given is None else given if isinstance(given, tuple) else (given,)
+    fitting = [f"Signed off by {a.by} on {a.on}." for a in signed if a.digest == now]
+    older = [f"Changed since {a.by} signed off on {a.on}." for a in signed[-1:]]
+    words = (fitting or older or ["Not signed off."])[0]
+    return f"## Sign-off\n\n{words}\n\nDigest of rules and tables: `{now}`"
+
+
+def _named(title: str, what: str, declared: Sequence[Any]) -> str:
+    if not declared:
+        return ""
+    rows = [(d.name, d.when.words(), d.why) for d in declared]
+    return f"## {title}\n\n{what}\n\n{_table(('name', 'when', 'why'), rows)}"
+
+
+def _rules(rules: Iterable[Rule], target: Record) -> str:
+    order = {f.name: n for n, f in enumerate(target.fields)}
+    rows = []
+    for rule in sorted(rules, key=lambda r: order[r.target]):
+        words = rule.verb.words() + (f"; if that is taken, {rule.taken.words()}" if rule.taken else "")
+        owner = "source" if rule.owner == "source" else "target: set once"
+        rows.append((f"`{rule.target}`", words, _missing(rule.missing), _no_equivalent(rule), owner, rule.why))
+    return _table(("target", "comes from", "if missing", "no equivalent", "owner", "why"), rows)
+
+
+def _missing(missing: Missing | Default) -> str:
+    return f"`{missing.value}`" if isinstance(missing, Default) else missing.value
+
+
+def _no_equivalent(rule: Rule) -> str:
+    """What happens to a value that a table has no row for; for references, to a record that is not there."""
+    if isinstance(rule.verb, Link):
+        return "waits"
+    found = [v for v in verbs(rule.verb) if isinstance(v, Choose)]
+    return ", ".join(dict.fromkeys("hold" if c.otherwise is None else f"`{c.otherwise}`" for c in found))
+
+
+def _blocks(blocks: Iterable[Lines], target: Record, at: str) -> list[str]:
+    pages = []
+    for block in blocks:
+        place = target[block.target]
+        assert isinstance(place, RecordLines)
+        source = f"each of `{block.each}`" if block.each else "the record itself"
+        when = f" where {block.when.words()}" if block.when else ""
+        why = f"\n\n{block.why}" if block.why else ""
+        title = f"## {at}{block.target}: one from {source}{when}"
+        pages.append(f"{title}{why}\n\n{_rules(plain(block.rules), place.record)}")
+        inner = [b for b in block.rules if isinstance(b, Lines)]
+        pages += _blocks(inner, place.record, f"{at}{block.target}.")
+    return pages
+
+
+def _checks(built: Built) -> str:
+    rows = []
+    for c in built.checks:
+        within = f" within {c.tolerance}" if c.tolerance else ""
+        rows.append((c.name, f"{verb(c.left).words()} of the target equals {number(c.right).words()}{within}", c.why))
+    rows += [(f"`{c.target}` of the answer", f"shows {c.verb.words()}", c.why) for c in built.confirms]
+    return f"## Checks\n\nWhat does not hold is held.\n\n{_table(('check', 'what', 'why'), rows)}" if rows else ""
+
+
+def _tables(mapping: Mapping, tables: Path | None, overrides: Path | None) -> list[str]:
+    folder = Tables(tables or mapping.tables, overrides)
+    pages = []
+    for name in table_names(mapping):
+        header, *rows = folder.read(name).rows()
+        pages.append(f"## Table {name}\n\n{_table(header, rows)}")
+    return pages
+
+
+def _functions(mapping: Mapping) -> str:
+    found = {v.name: v for v in verbs(mapping) if isinstance(v, Custom)}
+    rows = [(f"`{name}`", v.returns.name, " ".join((v.function.__doc__ or "").split())) for name, v in found.items()]
+    return f"## Functions\n\n{_table(('function', 'makes', 'what it does'), rows)}" if rows else ""
+
+
+def _examples(examples: Sequence[Example]) -> str:
+    if not examples:
+        return ""
+    rows = [(e.name, _pairs(e.given) or "the base record", _ends(e)) for e in examples]
+    return f"## Examples\n\n{_table(('case', 'given', 'becomes'), rows)}"
+
+
+def _ends(example: Example) -> str:
+    part = f"part `{example.part}`: " if example.part else ""
+    if example.held:
+        return part + "held by " + ", ".join(f"`{h}`" for h in sorted(example.held))
+    if example.skipped:
+        return f"{part}left out by `{example.skipped}`"
+    return part + ("removed" if example.removed else _pairs(example.expect))
+
+
+def _pairs(values: Any) -> str:
+    return "<br>".join(f"`{k}` = `{v}`" for k, v in values.items())
+
+
+def _unread(source: Record, used: frozenset[str], at: str = "") -> list[str]:
+    """Fields that nobody reads; a list that nobody reads counts as one."""
+    found = []
+    for f in source.fields:
+        name = at + f.name
+        if isinstance(f, Field):
+            found += [] if name in used else [name]
+        elif any(u.startswith(name + ".") for u in used):
+            found += _unread(f.record, used, name + ".")
+        else:
+            found.append(f"{name} (list)")
+    return found
+
+
+def _unfilled(target: Record, filled: frozenset[str], at: str = "") -> list[str]:
+    """Fields that nobody fills and that the target does not fill itself."""
+    found = []
+    for f in target.fields:
+        name = at + f.name
+        if f.read_only:
+            continue
+        if isinstance(f, Field):
+            found += [] if name in filled else [name]
+        elif name + "." in filled:
+            found += _unfilled(f.record, filled, name + ".")
+        else:
+            found.append(f"{name} (list)")
+    return found
+
+
+def _rest(title: str, names: list[str]) -> str:
+    return f"## {title}\n\n" + (", ".join(f"`{n}`" for n in names) if names else "None.")
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(_cell(c) for c in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(str(text).replace("|", "\\|").split())

@@ -56,11 +56,11 @@ def wire(mapping: Mapping, example: Example) -> bytes:
 def apply_example(mapping: Mapping, example: Example, context: Context = CONTEXT) -> Outcome:
     """What the example's record becomes. Raises MappingError when the source's schema refuses it."""
     from crosswalk.frames.parse import parse
+    from crosswalk.frames.validate import validate
 
     parsed = parse(mapping.source, [wire(mapping, example)])
-    if parsed.refused:
-        first = parsed.refused[0]
-        raise MappingError(f"the source record is refused: {first.field} {first.reason}")
+    for refused in [*parsed.refused, *validate(parsed.frame).refused]:
+        raise MappingError(f"the source record is refused: {refused.field} {refused.reason}")
     if parsed.unknown:
         raise MappingError(f"the source record has unknown fields: {', '.join(sorted(parsed.unknown))}")
     return mapping.apply(parsed.frame, context)
@@ -213,7 +213,7 @@ def _run(mapping: Mapping, example: Example, context: Context) -> str:
         return "" if actual == wanted else f"it should be {wanted}, and it is {actual}"
     if actual != "placed":
         return f"it should be placed, and it is {actual}"
-    return _differences(mapping, outcome, rows[0][1], example)
+    return _refused(outcome, rows[0][1]) or _differences(outcome, rows[0][1], example)
 
 
 def _wanted(example: Example) -> str:
@@ -232,7 +232,19 @@ def _fate(rows: list[Any], held: list[Any], skipped: list[Any], outcome: Outcome
     return "removed" if outcome.remove[rows[0][1]].as_py() else "placed"
 
 
-def _differences(mapping: Mapping, outcome: Outcome, row: int, example: Example) -> str:
+def _refused(outcome: Outcome, row: int) -> str:
+    """What the target's schema does not take. A link has no value yet, so the id it is looked up by stands for it."""
+    from crosswalk.frames.validate import validate
+
+    frame = outcome.frame
+    table = frame.table
+    for name, links in outcome.links.items():
+        table = table.set_column(table.column_names.index(name), name, links.ids)
+    wrong = validate(Frame(frame.record, table, frame.lines), written=True).refused
+    return "; ".join(f"the target does not take it: {r.field} {r.reason}" for r in wrong if r.index == row)
+
+
+def _differences(outcome: Outcome, row: int, example: Example) -> str:
     wrong = []
     for path, wanted in example.expect.items():
         if path in outcome.links:

@@ -80,7 +80,7 @@ class Table:
                 )
         cells = {k: [self._plain(k, row) for row in chosen] for k in keys}
         reasons = [self.columns[REASON][row] for row in chosen]
-        values = [o if o == HOLD else self._plain(value, r) for o, r in zip(outcomes, chosen, strict=True)]
+        values = [HOLD if o.lower() == HOLD else self._plain(value, r) for o, r in zip(outcomes, chosen, strict=True)]
         return Choices(self.name, cells, values, reasons, [self.lines[row] for row in chosen])
 
     def _columns(self, keys: Sequence[str], value: str, also: Sequence[str]) -> None:

@@ -100,9 +100,8 @@ class Divide(Verb):
         zero = pc.equal(below.values, pa.scalar(Decimal(0), below.values.type))
         by_zero = refuse(zero, "division by zero")
         # Arrow cuts the quotient at 21 digits more than wanted, which leaves every tie a tie.
-        quotient = pc.divide(above.values, without(below.values, zero)).cast(
-            pa.decimal256(76, 21 + _shift(above, below))
-        )
+        quotient = pc.divide(above.values, without(below.values, zero))
+        quotient = quotient.cast(pa.decimal256(76, scale(quotient.type)))
         rounded = pc.round(quotient, self.scale, round_mode=self.rounding)
         made = Made(rounded, (*above.refusals, *below.refusals, *by_zero))
         return bounded(made, rounded, pa.decimal128(WIDE, self.scale))
@@ -111,10 +110,6 @@ class Divide(Verb):
         return (
             f"({number(self.left).words()} / {number(self.right).words()}), {self.scale} digits, {_mode(self.rounding)}"
         )
-
-
-def _shift(above: Made, below: Made) -> int:
-    return scale(above.values.type) - scale(below.values.type)
 
 
 @dataclass(frozen=True)
@@ -127,6 +122,8 @@ class Round(Verb):
 
     def type(self, shape: Shape, want: Type | None = None) -> Type:
         kind = numeric_type(number(self.operand), shape)
+        if self.scale < 0:
+            raise MappingError("Round cannot have fewer than 0 digits behind the point.")
         return decimal(WIDE, min(self.scale, scale(kind.arrow)))
 
     def make(self, scope: Scope, want: pa.DataType | None = None) -> Made:
@@ -162,21 +159,21 @@ class Money(Verb):
         want = want if want is not None and pa.types.is_decimal(want) else pa.decimal128(WIDE, 4)
         made = number(self.operand).make(scope)
         codes = verb(self.currency if self.currency is not None else Const(scope.context.currency)).make(scope)
-        amounts = made.values.cast(pa.decimal256(76, max(scale(made.values.type), want.scale)))
+        amounts = made.values.cast(pa.decimal256(76, max(scale(made.values.type), want.scale, 4)))
         distinct = codes.values.unique().drop_null()
         units = pa.array([minor_units(code) for code in distinct.to_pylist()], pa.int64())
         places = units.take(pc.index_in(codes.values, value_set=distinct, skip_nulls=True))
+        mode = "towards_zero" if self.rounding == "exact" else self.rounding
         result = pa.nulls(len(scope), amounts.type)
         for place in units.unique().drop_null().to_pylist():
-            mode = "towards_zero" if self.rounding == "exact" else self.rounding
-            result = pc.if_else(
-                pc.equal(places, place), pc.round(amounts, min(place, want.scale), round_mode=mode), result
-            )
+            result = pc.if_else(pc.equal(places, place), pc.round(amounts, place, round_mode=mode), result)
         refusals = [*made.refusals, *codes.refusals, *self._unknown(made, codes, places)]
         if self.rounding == "exact":
-            inexact = refuse(pc.not_equal(result, amounts), "the amount is finer than its currency", made.values)
-            result, refusals = without(result, inexact[0].rows if inexact else pa.scalar(False)), [*refusals, *inexact]
-        return fit(Made(_drop_digits(result, want.scale), tuple(refusals)), want)
+            inexact = pc.not_equal(result, amounts)
+            refusals += refuse(inexact, "the amount is finer than its currency", made.values)
+        cut = pc.round(result, want.scale, round_mode="towards_zero")
+        refusals += refuse(pc.not_equal(cut, result), "the currency has more digits than the field", made.values)
+        return fit(Made(cut.cast(pa.decimal256(76, want.scale)), tuple(refusals)).clean(), want)
 
     def _unknown(self, made: Made, codes: Made, places: pa.Array) -> tuple[Refusal, ...]:
         needed = pc.and_(pc.is_valid(made.values), pc.is_null(places))
@@ -186,10 +183,6 @@ class Money(Verb):
         of = "the account’s currency" if self.currency is None else verb(self.currency).words()
         how = "nothing is rounded" if self.rounding == "exact" else _mode(self.rounding)
         return f"{number(self.operand).words()} in the smallest units of {of}, {how}"
-
-
-def _drop_digits(wide: pa.Array, to: int) -> pa.Array:
-    return wide.cast(pa.decimal256(76, to)) if scale(wide.type) != to else wide
 
 
 @lru_cache(maxsize=512)

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crosswalk.errors import MappingError
+from crosswalk.errors import MappingError, TableError
 from crosswalk.mapping.refs import Scope, Shape
 from crosswalk.mapping.tables import HOLD, Choices, Tables
 from crosswalk.mapping.values import fit, fits, literal, locate
@@ -107,7 +107,16 @@ class Choose(Verb):
         assert tables is not None
         choices = self.choices(tables)
         columns = [choices.key(name, arrow) for name, arrow in zip(choices.keys, types, strict=True)]
+        self._distinct(choices, columns)
         return columns, choices.outcome(self.value, want), pa.array(choices.reasons, pa.string())
+
+    def _distinct(self, choices: Choices, columns: list[pa.Array]) -> None:
+        """Raises TableError when two keys that are written differently mean the same."""
+        folded = [self._folded(c) for c in columns]
+        for row, first in enumerate(locate(folded, folded).to_pylist()):
+            if first != row:
+                lines = f"lines {choices.lines[first]} and {choices.lines[row]}"
+                raise TableError(f"{self.table}, {lines}: the two keys mean the same. Keep one of them.")
 
     def _folded(self, values: pa.Array) -> pa.Array:
         return (

@@ -40,7 +40,7 @@ class IsNull(Condition):
 
     def make(self, scope: Scope, want: pa.DataType | None = None) -> Made:
         made = verb(self.operand).make(scope)
-        return made.then(pc.is_null(made.values))
+        return made.then(pc.is_null(made.values)).clean()
 
     def words(self) -> str:
         return f"{verb(self.operand).words()} is missing"

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from crosswalk.errors import MappingError
 from crosswalk.mapping.refs import Scope, Shape
-from crosswalk.mapping.verb import Made, Operand, Verb, refuse, verb, without
+from crosswalk.mapping.verb import Made, Operand, Verb, refuse, verb
 from crosswalk.schemas.base import Type
 
 
@@ -80,10 +80,10 @@ class Custom(Verb):
                 f"{self.name} returned {have} rows; {self.returns.arrow} of {len(scope)} rows is declared."
             )
         if refused is None:
-            return Made(values, before)
+            return Made(values, before).clean()
         shown = made[0].values if made else None
         refused = pc.fill_null(refused, False)
-        return Made(without(values, refused), (*before, *refuse(refused, reason, shown)))
+        return Made(values, (*before, *refuse(refused, reason, shown))).clean()
 
     def words(self) -> str:
         text = " ".join((inspect.getdoc(self.function) or "").split("\n\n")[0].split())

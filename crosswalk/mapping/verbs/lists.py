@@ -77,9 +77,9 @@ class Sum(_Listed):
         all_refusals = (*refusals, *(r.lift(positions, len(scope)) for r in made.refusals))
         done = bounded(Made(result, all_refusals), result, pa.decimal128(WIDE, digits))
         if self.empty is None:
-            return done
+            return done.clean()
         none = pc.and_not(pc.is_null(at), refused_rows(all_refusals, len(scope)))
-        return done.then(pc.if_else(none, literal(self.empty, done.values.type), done.values))
+        return done.then(pc.if_else(none, literal(self.empty, done.values.type), done.values)).clean()
 
     def words(self) -> str:
         what = f"`{self.path}`" if self.of is None else f"{verb(self.of).words()} over `{self.path}`"
@@ -102,7 +102,7 @@ class Count(_Listed):
 
     def make(self, scope: Scope, want: pa.DataType | None = None) -> Made:
         _, positions, _, refusals = self._elements(scope, self.path, self.where)
-        return Made(pa.array(np.bincount(positions.to_numpy(), minlength=len(scope)), pa.int64()), refusals)
+        return Made(pa.array(np.bincount(positions.to_numpy(), minlength=len(scope)), pa.int64()), refusals).clean()
 
     def words(self) -> str:
         return f"the number of `{self.path}`{_where(self.where)}"

@@ -52,7 +52,7 @@ class Concat(Verb):
                 there = pc.or_(there, pc.is_valid(text))
             joined = pc.if_else(there, joined, pa.scalar(None, pa.string()))
         refusals: list[Refusal] = [r for m in made for r in m.refusals]
-        return Made(joined, tuple(refusals))
+        return Made(joined, tuple(refusals)).clean()
 
     def words(self) -> str:
         glue = f" with {self.separator!r} between" if self.separator else ""
