@@ -11,12 +11,15 @@ from crosswalk.schemas.base import DATE, INSTANT, Field
 
 Convert = Callable[[pa.Array], pa.Array]
 
-_EXTRA_DIGITS = 18
+# Arrow shifts a decimal to the scale without looking for overflow: 10^30 read with 18 decimals of 38 digits is garbage.
+# Within this width no number that a sender writes comes near it; what is smaller than 10^-200 counts as zero.
+_WIDE = pa.decimal256(76, 38)
 _DAY_MS = 86_400_000
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # the years 1 to 9999, which Python and PostgreSQL can hold
 _FIRST_US, _LAST_US = _FIRST_DAY * 86_400_000_000, (_LAST_DAY + 1) * 86_400_000_000 - 1
 
 _WHOLE = r"^-?[0-9]{1,19}$"
+_EXACT = r"^[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][+-]?[0-9])?$"
 _XERO = r"^/Date\((?P<ms>-?[0-9]{1,15})(?:[+-][0-9]{4})?\)/$"
 _ZONED = r"T.*(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
 _LOCAL = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?$"
@@ -33,8 +36,7 @@ def wire_type(field: Field) -> pa.DataType:
     if field.wire_kind == "string":
         return pa.string()
     if pa.types.is_decimal(field.type.arrow):
-        whole = field.type.arrow.precision - field.type.arrow.scale
-        return pa.decimal128(38, max(field.type.arrow.scale, min(_EXTRA_DIGITS, 38 - whole)))
+        return _WIDE
     if pa.types.is_int64(field.type.arrow) or pa.types.is_string(field.type.arrow):
         return pa.int64()
     raise ValueError(f"{field.name}: {field.type.name} cannot be read from a JSON number")
@@ -86,16 +88,20 @@ def _converter(field: Field) -> Convert:
         return _zoned_by(field.zone) if field.zone else (_xero_instant if field.format == "xero" else _instant)
     if field.type == DATE:
         return _xero_date if field.format == "xero" else _date
-    if pa.types.is_int64(arrow):
-        return _whole_number
-    return lambda values: values.cast(arrow)
+    # The casts alone take 0x1F for 31, and a decimal of too many digits for another number.
+    pattern = _WHOLE if pa.types.is_int64(arrow) else _EXACT if pa.types.is_decimal(arrow) else None
+
+    def convert(values: pa.Array) -> pa.Array:
+        if pattern and pa.types.is_string(values.type):
+            _all_match(values, pattern)
+        return values.cast(arrow)
+
+    return convert
 
 
-def _whole_number(values: pa.Array) -> pa.Array:
-    # The cast alone would take 0x1F for 31.
-    if not pc.all(pc.match_substring_regex(values, _WHOLE), min_count=0).as_py():
-        raise pa.ArrowInvalid("not a whole number")
-    return values.cast(pa.int64())
+def _all_match(values: pa.Array, pattern: str) -> None:
+    if not pc.all(pc.match_substring_regex(values, pattern), min_count=0).as_py():
+        raise pa.ArrowInvalid("written otherwise")
 
 
 def _instant(values: pa.Array) -> pa.Array:
@@ -113,8 +119,7 @@ def _zoned_by(zone: str) -> Convert:
     def convert(values: pa.Array) -> pa.Array:
         zoned = pc.fill_null(pc.match_substring_regex(values, _ZONED), False)
         local = pc.if_else(zoned, pa.scalar(None, pa.string()), values)
-        if not pc.all(pc.match_substring_regex(local, _LOCAL), min_count=0).as_py():
-            raise pa.ArrowInvalid("not an instant")
+        _all_match(local, _LOCAL)
         naive = pc.replace_substring_regex(local, r"(\.[0-9]{6})[0-9]{1,3}", r"\1").cast(pa.timestamp("us"))
         placed = pc.assume_timezone(naive, zone, ambiguous="earliest", nonexistent="raise").cast(INSTANT.arrow)
         with_zone = pc.if_else(zoned, values, pa.scalar(None, pa.string()))

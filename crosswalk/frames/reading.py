@@ -240,7 +240,7 @@ def _digits(raw: bytes, how: Plan) -> tuple[str, str]:
     """The number that has too many digits for Arrow."""
 
     def too_long(part: object) -> bool:
-        return isinstance(part, Decimal) and (not part.is_finite() or len(part.as_tuple().digits) > 18)
+        return isinstance(part, Decimal) and (not part.is_finite() or len(f"{part:f}") > 38)
 
     try:
         found = _find(
