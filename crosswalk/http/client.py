@@ -122,8 +122,9 @@ class Client:
         """Send until there is an answer that is no error, as often as ``repeat`` and the bounds allow.
 
         not_after: on ``clock.boot()``; tested immediately before the bytes leave, each time. Raises what the last try
-        came to: Unreachable and Throttled only if nothing can have been carried out, AnswerLost or ServerFault if
-        something may have been, Fenced when ``not_after`` has passed.
+        came to: Unreachable and Throttled only if nothing can have been carried out (or ``repeat`` is SAFE), AnswerLost
+        or ServerFault if something may have been, Fenced when ``not_after`` has passed, StoreError when the journal
+        cannot be written (then nothing was sent).
         """
         call = Call(self.timeout, cost=cost, priority=priority)
         where = f"{self.connection}: {method} {redact.url(self._url(path))}"
@@ -244,7 +245,7 @@ class _Tries:
             raise Throttled(error.what, wait=told, scope="unavailable", status=error.status, body=error.body)
         self._failures += 1
         wait = told + self._backoff(self._failures)
-        self._failing += call.seconds + wait
+        self._failing += min(call.seconds, call.timeout) + wait
         if self._failures >= self._retry.tries or told > LONGEST_WAIT or self._failing > self._retry.seconds:
             raise self.verdict(error)
         return wait
@@ -262,8 +263,8 @@ class _Tries:
         return self._chance.uniform(0, min(self._retry.longest, self._retry.first * 2.0 ** (tries - 1)))
 
     def verdict(self, error: VendorError) -> VendorError:
-        """What is known in the end: an earlier try in doubt outweighs a later one that was not carried out."""
-        if self._doubt is not None and isinstance(error, (Unreachable, Throttled)):
+        """What is known in the end: where repeating matters, a try in doubt outweighs a later one not carried out."""
+        if self._doubt is not None and self._repeat.kind != "safe" and isinstance(error, (Unreachable, Throttled)):
             return self._doubt
         return error
 

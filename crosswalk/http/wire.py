@@ -23,6 +23,7 @@ from crosswalk.http.protocols import Account, Ended, Journal, Kind, Limiter, Sen
 from crosswalk.points import point
 
 LARGEST_ANSWER = 64 * 1024 * 1024
+SLOWEST_ANSWER = 600.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CALL = "crosswalk"
 
@@ -237,7 +238,7 @@ class _Passage:
 
     def _read(self, response: httpx.Response) -> Answer:
         body = bytearray()
-        limit = self._call.timeout * 10
+        limit = max(SLOWEST_ANSWER, self._call.timeout)
         for chunk in response.iter_bytes():
             body += chunk
             if len(body) > LARGEST_ANSWER:
