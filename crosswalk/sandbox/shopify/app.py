@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -66,6 +67,8 @@ class _Door:
         self.shop = shop
         self.clock = clock
         self._buckets: dict[str, Bucket] = {}
+        # For the ids of requests only, so that the shop's own ids do not depend on how often it is asked.
+        self._noise = random.Random(shop.seed)
 
     # --- tokens
 
@@ -136,7 +139,7 @@ class _Door:
         version = answered_version(request.path_params["version"], self.clock.now())
         if version is None:
             return _answer(404, {"errors": "Not Found"})
-        headers = {"X-Shopify-API-Version": version, "X-Request-Id": f"{self.shop.random.getrandbits(64):016x}"}
+        headers = {"X-Shopify-API-Version": version, "X-Request-Id": f"{self._noise.getrandbits(64):016x}"}
         grant = self._grant(request)
         if grant is None:
             return _answer(401, {"errors": UNAUTHORISED}, headers)
@@ -154,7 +157,7 @@ class _Door:
             return _failed("Shop is inactive", "SHOP_INACTIVE")
         if switches.internal_errors > 0:
             switches.internal_errors -= 1
-            return {"errors": [documents.internal_error(self.shop.random)]}
+            return {"errors": [documents.internal_error(self._noise)]}
         document = documents.read(sent["query"])
         variables = sent.get("variables") or {}
         plan = document.plan(sent.get("operationName"))
@@ -172,7 +175,7 @@ class _Door:
             return bill.throttled()
         debug = bool(request.headers.get("shopify-search-query-debug"))
         context = Context(self.shop, grant, now, debug_search=debug)
-        answer = document.execute(context, variables, sent.get("operationName"), self.shop.random)
+        answer = document.execute(context, variables, sent.get("operationName"), self._noise)
         bill.settle(min(requested, plan.actual(answer.get("data"), scale)))
         extensions = {"cost": bill.cost, **({"search": context.searches} if context.searches else {})}
         return {**answer, "extensions": extensions}

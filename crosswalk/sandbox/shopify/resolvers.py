@@ -31,7 +31,6 @@ PERSONAL = {
     "Order": ("email", "phone", "billingAddress", "shippingAddress"),
     "Customer": (
         *("firstName", "lastName", "email", "phone", "defaultEmailAddress", "defaultPhoneNumber", "defaultAddress"),
-        "note",
     ),
 }
 Resolver = Callable[..., Any]
@@ -296,6 +295,11 @@ def _customer_email(customer: Node, info: Info) -> str | None:
     return (customer.get("defaultEmailAddress") or {}).get("emailAddress")
 
 
+def _display_name(customer: Node, info: Info) -> str:
+    shown: str = customer["displayName"]
+    return shown if info.context.shop.switches.customer_data == "granted" else ""
+
+
 def _customer_phone(customer: Node, info: Info) -> str | None:
     return (customer.get("defaultPhoneNumber") or {}).get("phoneNumber")
 
@@ -331,6 +335,7 @@ OWN: dict[tuple[str, str], Resolver] = {
     ("OrderTransaction", "parentTransaction"): _parent_transaction,
     ("Customer", "email"): _customer_email,
     ("Customer", "phone"): _customer_phone,
+    ("Customer", "displayName"): _display_name,
 }
 
 

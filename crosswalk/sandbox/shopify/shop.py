@@ -39,7 +39,6 @@ products: required ``id title``. productType "", status ACTIVE, variants[]: requ
 
 from __future__ import annotations
 
-import copy
 import random
 import threading
 from collections import Counter
@@ -51,7 +50,7 @@ from typing import Any, Literal, NamedTuple
 from crosswalk.clock import Clock
 from crosswalk.sandbox.shopify.access import Account
 from crosswalk.sandbox.shopify.index import Index
-from crosswalk.sandbox.shopify.shape import Node, complete, gid, instant, money, number
+from crosswalk.sandbox.shopify.shape import Node, complete, copied, gid, instant, money, number
 
 __all__ = ["COLLECTIONS", "Effect", "Shop", "gid", "instant", "money", "number"]
 
@@ -138,7 +137,7 @@ class Shop:
         Raises ValueError when a required field is missing or a field is unknown.
         """
         with self.lock:
-            own = complete(COLLECTIONS[collection], copy.deepcopy(dict(node)), self)
+            own = complete(COLLECTIONS[collection], copied(node), self)
             self._store(collection, own)
             return str(own["id"])
 
@@ -151,7 +150,7 @@ class Shop:
         """A copy of a node by gid or number, or None."""
         with self.lock:
             node = self.find(collection, id_)
-            return copy.deepcopy(node) if node is not None else None
+            return copied(node) if node is not None else None
 
     def ids(self, collection: str) -> list[str]:
         """Every gid of a collection, in the order they came."""
@@ -167,27 +166,31 @@ class Shop:
             node = self.get(collection, id_)
             if node is None:
                 raise KeyError(f"{collection} {id_}")
-            changes(node) if callable(changes) else node.update(copy.deepcopy(dict(changes)))
+            changes(node) if callable(changes) else node.update(copied(changes))
             node["updatedAt"] = instant(self.clock.now())
             if collection == "variants":
                 self._put_variant(node)
             else:
                 self._store(collection, complete(COLLECTIONS[collection], node, self))
-            return copy.deepcopy(self._nodes[collection][str(node["id"])])
+            changed: Node = copied(self._nodes[collection][str(node["id"])])
+            return changed
 
     def delete(self, collection: str, id_: str | int) -> None:
         """Remove a node without trace, as the vendor does; raises KeyError for an unknown id."""
         with self.lock:
             key = gid(COLLECTIONS[collection], id_)
-            node = self._nodes[collection].pop(key)
-            self._indexes[collection].remove(key)
-            if collection == "products":
-                for variant in node["variants"]:
-                    self._nodes["variants"].pop(variant["id"], None)
-                    self._indexes["variants"].remove(variant["id"])
+            node = self._nodes[collection][key]
+            for variant in node["variants"] if collection == "products" else ():
+                self._forget("variants", variant["id"])
+            self._forget(collection, key)
 
     def _store(self, collection: str, node: Node) -> None:
         node["__typename"] = COLLECTIONS[collection]
+        if collection == "products":
+            kept = {variant["id"] for variant in node["variants"]}
+            for variant in self._nodes["products"].get(node["id"], {}).get("variants", ()):
+                if variant["id"] not in kept:
+                    self._forget("variants", variant["id"])
         self._nodes[collection][node["id"]] = node
         self._index(collection, node)
         if collection == "products":
@@ -198,6 +201,10 @@ class Shop:
         elif collection == "orders":
             for part in (*node["lineItems"], *node["refunds"], *node["transactions"]):
                 self._parts[part["id"]] = node["id"]
+
+    def _forget(self, collection: str, key: str) -> None:
+        del self._nodes[collection][key]
+        self._indexes[collection].remove(key)
 
     def _put_variant(self, variant: Node) -> None:
         product = self.find("products", variant["product"]["id"])
