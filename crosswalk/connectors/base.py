@@ -219,6 +219,10 @@ class Connector(abc.ABC):
     def check(self) -> Check:
         """Credentials, scopes, account, currency, clock and quota, without changing anything."""
 
+    def now(self) -> datetime:
+        """The system's own clock, UTC, as its last answer told it; ours before the first answer."""
+        return self.client.vendor_now()
+
     # writing
 
     def operation(self, resource: str, op: str) -> Operation:

@@ -13,6 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from crosswalk.mapping.language import Mapping
+from crosswalk.mapping.outcome import Outcome
 from crosswalk.store import held, ledger
 from crosswalk.store.engine import Store, instant_text
 from crosswalk.store.held import Hold
@@ -42,9 +44,13 @@ class Skip:
 
 @dataclass
 class Chunk:
-    """What the records of a chunk yield: each part in exactly one of the three."""
+    """What the records of a chunk yield: each part in exactly one of the lists.
+
+    tables: for a database target, the mapping and its outcome, whose rows are loaded as a set.
+    """
 
     wanted: list[Wanted] = field(default_factory=list)
+    tables: list[tuple[Mapping, Outcome]] = field(default_factory=list)
     held: list[Hold] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
 
@@ -58,12 +64,14 @@ class Chunk:
 class Seen:
     """What a run has seen: how many parts its records yielded, and the fate of those whose row did not change.
 
-    Names are kept as hashes, so that a long run stays small.
+    Names are kept as hashes, so that a long run stays small.  loaded, yielded: of sets that went into a database.
     """
 
     records: set[int] = field(default_factory=set)
     parts: set[int] = field(default_factory=set)
     still: dict[int, str] = field(default_factory=dict)
+    loaded: dict[str, int] = field(default_factory=dict)
+    yielded: int = 0
     read: int = 0
     new_held: int = 0
 
@@ -75,6 +83,10 @@ class Seen:
             return False
         self.records.add(name)
         return True
+
+    def count(self, fate: str, number: int) -> None:
+        """Note parts of a set that was loaded as a whole."""
+        self.loaded[fate] = self.loaded.get(fate, 0) + number
 
     @property
     def distinct(self) -> int:

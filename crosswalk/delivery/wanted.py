@@ -22,8 +22,16 @@ def gather(
 
     raws: the raw record of every source row, kept with what is held.  versions: of every source row.
     """
-    resource = mapping.target.name
     _wanted(chunk, mapping, rank, outcome, digest)
+    leftovers(chunk, mapping, rank, outcome, digest, raws, versions)
+
+
+def leftovers(
+    chunk: Chunk, mapping: Mapping, rank: int, outcome: Outcome, digest: str, raws: Sequence[bytes] | None,
+    versions: Sequence[str],
+) -> None:  # fmt: skip
+    """Add the rows that a mapping held or skipped."""
+    resource = mapping.target.name
     for row in outcome.held:
         chunk.held.append(
             Hold(

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from crosswalk.delivery.plan import Chunk
 from crosswalk.errors import CrosswalkError
-from crosswalk.runs import loading, preview, release, session, transform
+from crosswalk.runs import loading, preview, release, session, tables, transform
 from crosswalk.runs.account import Account, fates
 from crosswalk.runs.extract import Extraction, Raw
 from crosswalk.runs.session import Request, Session
@@ -28,13 +28,16 @@ def load_chunk(run: Session, validated: Validated, chunk: Chunk) -> None:
     if run.request.dry_run:
         preview.add(run, validated, chunk)
         return
+    if run.integration.to_database:
+        tables.load(run, validated, chunk)
+        return
     loading.commit(run, validated, chunk)
     loading.send_pending(run)
 
 
 def send(run: Session) -> None:
-    """Send what waits. A dry run sends nothing."""
-    if not run.request.dry_run:
+    """Send what waits. A dry run sends nothing, and a database has no outbox."""
+    if not run.request.dry_run and not run.integration.to_database:
         loading.send_pending(run)
 
 
@@ -88,7 +91,7 @@ def _run(current: Session, steps: Steps) -> Account:
     again = release.due(current)
     if again:
         release.again(current, again, steps)
-    if not current.request.dry_run:
+    if not current.request.dry_run and not current.integration.to_database:
         release.overdue(current)
     steps.send(current)
     return steps.settle(current)
@@ -99,11 +102,15 @@ def sketch(current: Session) -> Account:
     store, scope, seen = current.store, current.scope, current.seen
     account = Account(
         read=current.read, stand_ins=current.stand_ins, distinct=seen.distinct, duplicate=seen.duplicate,
-        parts=len(seen.parts), new_held=seen.new_held, vendor_total=None, unknown_fields=sorted(current.unknown),
+        parts=len(seen.parts) + seen.yielded, new_held=seen.new_held, unknown_fields=sorted(current.unknown),
         stopped=current.stopped,
     )  # fmt: skip
     try:
-        counts = fates(ledger.fates(store, scope, current.run), Counter(seen.still.values()), planned_states(current))
+        counts = fates(
+            ledger.fates(store, scope, current.run),
+            Counter(seen.still.values()) + Counter(seen.loaded),
+            planned_states(current),
+        )
         for fate, count in counts.items():
             setattr(account, fate, count)
         account.skipped_by = _skipped(current)
@@ -119,7 +126,11 @@ def sketch(current: Session) -> Account:
 def settle(current: Session) -> Account:
     """The account, checked against what was read and against the store. Raises Unbalanced."""
     store, scope, seen = current.store, current.scope, current.seen
-    counts = fates(ledger.fates(store, scope, current.run), Counter(seen.still.values()), planned_states(current))
+    counts = fates(
+        ledger.fates(store, scope, current.run),
+        Counter(seen.still.values()) + Counter(seen.loaded),
+        planned_states(current),
+    )
     account = sketch(current)
     for fate, count in counts.items():
         setattr(account, fate, count)

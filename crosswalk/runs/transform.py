@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crosswalk.delivery.plan import Chunk
-from crosswalk.delivery.wanted import gather
+from crosswalk.delivery.wanted import gather, leftovers
 from crosswalk.errors import Unbalanced
 from crosswalk.frames.frame import Frame
 from crosswalk.mapping.language import Mapping
@@ -118,7 +118,11 @@ def transform(session: Session, validated: Validated) -> Chunk:
         outcome = mapping.apply(validated.frame, session.context)
         _whole(mapping, validated.frame, outcome)
         outcome = _checked(outcome)
-        gather(chunk, mapping, rank, outcome, digests[mapping.title], validated.raws, validated.versions)
+        add = gather
+        if session.integration.to_database:
+            chunk.tables.append((mapping, outcome))
+            add = leftovers
+        add(chunk, mapping, rank, outcome, digests[mapping.title], validated.raws, validated.versions)
     return chunk
 
 

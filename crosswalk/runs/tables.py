@@ -1,0 +1,131 @@
+"""Loading into a database target, set by set. The target's rows are the ledger: key, source version and row hash."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Connection, select
+
+from crosswalk.connectors.database import Database, Loaded, unloadable
+from crosswalk.delivery.plan import Chunk
+from crosswalk.mapping.outcome import Outcome
+from crosswalk.runs import loading
+from crosswalk.runs.session import Session
+from crosswalk.runs.transform import Validated, take
+from crosswalk.store import held
+from crosswalk.store.held import Hold
+from crosswalk.store.tables import HELD
+
+
+def load(session: Session, validated: Validated, chunk: Chunk) -> None:
+    """Load a chunk's rows, keep its held ones, move the cursor: in one transaction where the store is that database.
+
+    Elsewhere the rows go first: loading them again does no harm, and the cursor moves only after them.
+    """
+    database: Database = session.target
+    first = {key for key in validated.keys if session.seen.record(key)}
+    holds = list(chunk.held)
+    parts: list[Outcome] = []
+    for mapping, outcome in chunk.tables:
+        database.prepare(
+            mapping.target,
+            allow_new_columns=bool(session.binding.options.get("new_columns", True)),
+            owner=session.binding.source.key,
+        )
+        good, unfit = _loadable(outcome, validated)
+        holds += unfit
+        parts.append(good)
+    _hold(session, holds)
+    if database.same_database(session.store.url):
+        with session.store.transaction("load") as connection:
+            loaded = _rows(database, parts, first, connection)
+            _books(session, validated, parts, connection)
+    else:
+        loaded = _rows(database, parts, first, None)
+        with session.store.transaction("load") as connection:
+            _books(session, validated, parts, connection)
+    _count(session, chunk, holds, loaded, first)
+
+
+def _hold(session: Session, holds: Sequence[Hold]) -> None:
+    """Keep the held rows before anything is loaded. Raises TooManyHeld, Fenced."""
+    assert session.lease is not None
+    with session.store.transaction("hold") as connection:
+        session.lease.check(connection)
+        session.seen.new_held += held.put(
+            connection, session.store, session.scope, session.run, holds, session.clock.now()
+        )
+    if session.integration.thresholds.crossed(session.seen.new_held, session.seen.distinct):
+        raise loading.too_many(session)
+
+
+def _loadable(outcome: Outcome, validated: Validated) -> tuple[Outcome, list[Hold]]:
+    mask, unfit = unloadable(outcome.frame)
+    if not unfit:
+        return outcome, []
+    holds = []
+    for one in {u.row: u for u in unfit}.values():
+        row = outcome.source_rows[one.row].as_py()
+        holds.append(
+            Hold(
+                outcome.keys[one.row].as_py(), outcome.parts[one.row].as_py() or "", "load", "fits the database",
+                one.field, one.reason, raw=validated.raws[row], version=validated.versions[row],
+            )
+        )  # fmt: skip
+    return take(outcome, pc.indices_nonzero(pc.invert(mask)).to_pylist()), holds
+
+
+def _rows(
+    database: Database, parts: Sequence[Outcome], first: set[str], connection: Connection | None
+) -> tuple[Loaded, Loaded]:
+    """Load every part; what this run sees for the first time apart from what it has seen before."""
+    counted, again = Loaded(), Loaded()
+    for outcome in parts:
+        new = pa.array([key in first for key in outcome.keys.to_pylist()], pa.bool_())
+        for mask, repeated in ((new, False), (pc.invert(new), True)):
+            rows = pc.indices_nonzero(mask).to_pylist()
+            if not rows:
+                continue
+            some = take(outcome, rows)
+            loaded = database.load(some.frame, some.versions, connection)
+            counted, again = (counted, again + loaded) if repeated else (counted + loaded, again)
+    return counted, again
+
+
+def _books(session: Session, validated: Validated, parts: Sequence[Outcome], connection: Connection) -> None:
+    """The store's side of a chunk: fence, released rows, cursor."""
+    assert session.lease is not None
+    session.lease.check(connection)
+    _release(session, parts, connection)
+    loading.move_cursor(session, connection, validated, session.clock.now())
+
+
+def _release(session: Session, parts: Sequence[Outcome], connection: Connection) -> None:
+    """What was held before and is loaded now is held no more."""
+    query = select(HELD.c.key, HELD.c.part).where(HELD.c.scope == session.scope, HELD.c.open.is_(True))
+    open_now = {(row.key, row.part) for row in connection.execute(query)}
+    if not open_now:
+        return
+    loaded = {
+        (key, part or "")
+        for outcome in parts
+        for key, part in zip(outcome.keys.to_pylist(), outcome.parts.to_pylist(), strict=True)
+    }
+    held.close(connection, session.scope, sorted(open_now & loaded))
+
+
+def _count(
+    session: Session, chunk: Chunk, holds: Sequence[Hold], loaded: tuple[Loaded, Loaded], first: set[str]
+) -> None:
+    """Count what was decided; records that this run had read before are duplicates and are not counted twice."""
+    seen, counted = session.seen, loaded[0]
+    seen.count("created", counted.created)
+    seen.count("updated", counted.updated)
+    seen.count("unchanged", counted.unchanged)
+    seen.count("stale", counted.stale + counted.duplicate)
+    seen.count("held", len([h for h in holds if h.key in first]))
+    seen.count("skipped", len([s for s in chunk.skipped if s.name.key in first]))
+    seen.yielded += len([n for n in chunk.names() if n.key in first])
+    seen.yielded += sum(len([k for k in o.keys.to_pylist() if k in first]) for _, o in chunk.tables)

@@ -1,0 +1,109 @@
+"""From settings to a session: the store, the shared files, both sides of a binding."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from crosswalk.clock import Clock, SystemClock
+from crosswalk.connectors.base import Connector
+from crosswalk.connectors.connect import Surroundings, connect
+from crosswalk.errors import SettingsError
+from crosswalk.http.journal import Bodies, SqliteJournal
+from crosswalk.http.limits import SlotLimiter
+from crosswalk.integration import Integration, find
+from crosswalk.runs.session import Request, Session
+from crosswalk.settings import Binding, Connection, Settings, load
+from crosswalk.store.engine import Store
+from crosswalk.store.tokens import Tokens
+from crosswalk.store.vault import Vault
+
+
+@dataclass
+class House:
+    """One user's folder, opened: settings, clock, store, journal and limits. Made once a process."""
+
+    settings: Settings
+    clock: Clock = field(default_factory=SystemClock)
+    durable: bool = True
+
+    @staticmethod
+    def here(home: Path | None = None) -> House:
+        """The house of this folder."""
+        return House(load(home))
+
+    @cached_property
+    def store(self) -> Store:
+        """The opened store; the sandbox's is brought up to this release by itself."""
+        sandbox = self.settings.environment == "sandbox"
+        store = Store(
+            self.settings.store,
+            clock=self.clock,
+            vault=Vault.from_environment(self.settings.environment),
+            durable=self.durable,
+        )
+        return store.open(migrate=sandbox)
+
+    @cached_property
+    def around(self) -> Surroundings:
+        state = self.settings.state
+        state.mkdir(parents=True, exist_ok=True)
+        return Surroundings(
+            tokens=Tokens(self.store),
+            limiter=SlotLimiter(state / "limits.db", self.clock),
+            journal=self.journal,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def journal(self) -> SqliteJournal:
+        """The journal of every request, in a file of its own."""
+        state = self.settings.state
+        state.mkdir(parents=True, exist_ok=True)
+        return SqliteJournal(state / "journal.db", self.clock, Bodies(state / "bodies"))
+
+    def connector(self, connection: Connection) -> Connector:
+        return connect(connection, self.around)
+
+    def target(self, connection: Connection) -> Any:
+        """A connector, or the database that is written to."""
+        if connection.system == "database":
+            from crosswalk.connectors.database import Database
+
+            return Database(connection.secret("url"), self.clock)
+        return self.connector(connection)
+
+    def session(self, name: str, request: Request, *, integration: Integration | None = None) -> Session:
+        """A run of a binding, ready to begin. Raises SettingsError for whatever does not fit."""
+        binding = self.settings.binding(name)
+        found = integration or find(binding.integration)
+        _fits(binding, found)
+        return Session(
+            binding=binding,
+            integration=found,
+            store=self.store,
+            clock=self.clock,
+            source=self.connector(binding.source),
+            target=self.target(binding.target),
+            request=request,
+        )
+
+    def close(self) -> None:
+        """Let go of the store."""
+        with ExitStack() as stack:
+            if "store" in self.__dict__:
+                stack.callback(self.store.close)
+
+
+def _fits(binding: Binding, integration: Integration) -> None:
+    source, target = integration.source.partition(".")[0], integration.target
+    if binding.source.system != source or binding.target.system != target:
+        raise SettingsError(
+            f"binding {binding.name!r} joins {binding.source.system} to {binding.target.system}, but the integration "
+            f"{integration.name} goes from {source} to {target}",
+            safe="nothing was read or written",
+            next_command="mend the binding in crosswalk.toml",
+        )
