@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from servers.postgres import NoPostgres, Server, serve
@@ -13,6 +14,9 @@ from skips import Skips
 
 from crosswalk import points
 from crosswalk.clock import SharedClock
+
+if TYPE_CHECKING:
+    from crosswalk.connectors.database import Database
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,6 +55,16 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'test.db'}"
     url: str = request.getfixturevalue("postgres_url")
     return url
+
+
+@pytest.fixture
+def database(database_url: str, clock: SharedClock) -> Iterator[Database]:
+    """An empty database target, on each engine."""
+    from crosswalk.connectors.database import Database
+
+    opened = Database(database_url, clock)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(autouse=True)

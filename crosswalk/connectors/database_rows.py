@@ -62,7 +62,8 @@ def hashes(frame: Frame) -> pa.Array:
 
 def _content(frame: Frame) -> pa.Array:
     """One string a row: name NUL value for every field that has one. NUL never stands in a value (see unloadable)."""
-    pieces = []
+    # Without a first piece that is never null, Arrow drops the rows where every piece is.
+    pieces: list[object] = [""]
     for field in sorted(frame.record.scalars, key=lambda field: field.name):
         column = frame[field.name]
         if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):

@@ -63,7 +63,7 @@ class SQLite:
     def standing(self, connection: sa.Connection, table: str) -> dict[str, Standing]:
         found = connection.exec_driver_sql(f'PRAGMA table_info("{table}")')
         return {
-            name: Standing(kind, key, not required or default is not None)
+            name: Standing(kind.lower(), key, not required or default is not None)
             for _, name, kind, required, default, key in found
         }
 
