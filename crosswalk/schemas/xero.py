@@ -206,7 +206,6 @@ _document_ignores = (
     "CISRate",
     "TotalDiscount",
     "InvoiceAddresses",
-    "Attachments",
     "Contact",
     "LineItems.Tracking",
     "LineItems.Item",
@@ -256,6 +255,7 @@ Invoice = Record(
     ),
     ignores=(
         *_document_ignores,
+        "Attachments",
         "Prepayments",
         "Overpayments",
         "ExpectedPaymentDate",
@@ -335,7 +335,9 @@ Payment = Record(
     key="PaymentID",
     version="UpdatedDateUTC",
     about="Money received for an invoice. It can be deleted, never changed.",
-    fields=_payment((Field("Invoice.InvoiceID", ID, required="write"), Field("Invoice.InvoiceNumber", TEXT))),
+    fields=_payment(
+        (Field("Invoice.InvoiceID", ID, required="write"), Field("Invoice.InvoiceNumber", TEXT, max_length=255))
+    ),
     checks=(_above_zero,),
     ignores=_payment_ignores,
 )
