@@ -22,6 +22,7 @@ from crosswalk.connectors.base import (
     Window,
     setting,
 )
+from crosswalk.connectors.shopify_check import customers_shown
 from crosswalk.connectors.shopify_documents import SCOPES, SHAPES, allows, further, listing, nodes, search
 from crosswalk.connectors.wire import instant, peek, render, rows
 from crosswalk.errors import (
@@ -139,10 +140,15 @@ class Shopify(Connector):
         self._shrink: dict[str, int] = {}
         self._price: dict[str, float] = {}
         self._scopes: frozenset[str] | None = None
+        self._shown = False
 
     @property
     def version(self) -> str:
         return setting(self.connection, "version", VERSION)
+
+    def now(self) -> datetime:
+        self.granted()  # the shop's clock is unknown before its first answer
+        return self.client.vendor_now()
 
     def ask(self, document: str, variables: Mapping[str, Any], cost: float = 10) -> Answer:
         """Run a query. Raises Drift when another version answered, FilterIgnored when a search was not understood."""
@@ -181,7 +187,8 @@ class Shopify(Connector):
 
     def read(self, resource: str, window: Window, resume: str | None = None) -> Iterator[Page]:
         facts = self.system.resource(resource)
-        self._permitted(facts, window)
+        self._permitted(facts)
+        self._in_sight(facts, window)
         return self._pages(facts, window, resume)
 
     def _pages(self, facts: Resource, window: Window, resume: str | None) -> Iterator[Page]:
@@ -281,6 +288,7 @@ class Shopify(Connector):
     def fetch(self, resource: str, ids: Sequence[str]) -> list[bytes]:
         """These records afresh. AccessDenied when one is hidden by the 60-day border rather than missing."""
         facts = self.system.resource(resource)
+        self._permitted(facts)
         found: list[bytes] = []
         waiting = list(dict.fromkeys(ids))
         size, shrink = NODES, self._shrink.get(facts.name, 1)
@@ -307,8 +315,8 @@ class Shopify(Connector):
             waiting = waiting[len(some) :]
         return found
 
-    def _permitted(self, facts: Resource, window: Window) -> None:
-        """What the scopes leave out without a word is refused aloud."""
+    def _permitted(self, facts: Resource) -> None:
+        """What scopes and approvals leave out without a word is refused aloud."""
         missing = [scope for scope in facts.scopes if not allows(self.granted(), scope)]
         if missing:
             raise AccessDenied(
@@ -317,6 +325,11 @@ class Shopify(Connector):
                 safe="nothing was read",
                 next_command=f"grant them to the app, then crosswalk connections check {self.connection.name}",
             )
+        if "read_customers" in facts.scopes and not self._shown:
+            self._shown = customers_shown(self)
+
+    def _in_sight(self, facts: Resource, window: Window) -> None:
+        """Refuse a window that reaches behind what the app may see."""
         if facts.name != "shopify.orders" or "read_all_orders" in self.granted():
             return
         border = self.client.vendor_now() - ORDERS_BORDER

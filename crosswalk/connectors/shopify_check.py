@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from crosswalk.connectors import graphql
 from crosswalk.connectors.base import Answer, Check, Checked
+from crosswalk.connectors.shopify_documents import CUSTOMERS, allows
 from crosswalk.errors import AccessDenied, BadCredentials, Drift, VendorError
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ SHOP = (
     "query Shop { shop { name myshopifyDomain currencyCode ianaTimezone } "
     "currentAppInstallation { accessScopes { handle } } }"
 )
-CUSTOMER = "query Customer { customers(first: 1) { nodes { id displayName defaultEmailAddress { emailAddress } } } }"
 
 
 def check(shopify: Shopify) -> Check:
@@ -62,7 +62,7 @@ def _same(what: str, ours: str, theirs: str) -> Checked:
 def _scopes(shopify: Shopify, granted: set[str]) -> list[Checked]:
     found = []
     for scope in shopify.system.scopes:
-        has = scope in granted or scope.replace("read_", "write_", 1) in granted
+        has = allows(frozenset(granted), scope)
         if scope == "read_all_orders" and not has:
             detail = "not granted: orders older than 60 days, and their changes, cannot be seen"
             found.append(Checked(f"scope {scope}", None, detail))
@@ -71,14 +71,29 @@ def _scopes(shopify: Shopify, granted: set[str]) -> list[Checked]:
     return found
 
 
+def customers_shown(shopify: Shopify) -> bool:
+    """True when customers are shown with what names them, False when there are none to tell by.
+
+    Raises AccessDenied when they are withheld, aloud or by nulls: a customer without name, mail and phone cannot be.
+    """
+    customers = graphql.loads(shopify.ask(CUSTOMERS, {}).body)["data"]["customers"]["nodes"]
+    if any(not any(customer.values()) for customer in customers):
+        raise AccessDenied(
+            "Shopify shows customers without name, mail and phone: the app is not approved for protected customer data",
+            safe="nothing was read; an order without a customer could not be told from one whose customer is withheld",
+            next_command="request access to protected customer data for the app in Shopify's dashboard",
+        )
+    return bool(customers)
+
+
 def _customers(shopify: Shopify) -> Checked:
     try:
-        shopify.ask(CUSTOMER, {})
+        shown = customers_shown(shopify)
     except AccessDenied as error:
         return Checked("customer data", False, f"withheld: {error.what}")
     except VendorError as error:
         return Checked("customer data", None, str(error))
-    return Checked("customer data", True, "can be read")
+    return Checked("customer data", True if shown else None, "can be read" if shown else "there is no customer yet")
 
 
 def _quota(answer: Answer) -> Checked:

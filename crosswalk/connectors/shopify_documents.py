@@ -36,10 +36,14 @@ class Shape:
 SHAPES: Mapping[str, Shape] = {
     "shopify.orders": Shape("orders", "Order", count="ordersCount"),
     "shopify.customers": Shape("customers", "Customer", by_day=True),
-    "shopify.products": Shape("products", "Product", count="productsCount"),
+    "shopify.products": Shape("products", "Product"),
 }
 TYPES = {(): "", ("refunds",): "Refund"}
 
+CUSTOMERS = (
+    "query CustomersShown { customers(first: 5, sortKey: UPDATED_AT, reverse: true) { nodes { displayName firstName "
+    "lastName defaultEmailAddress { emailAddress } defaultPhoneNumber { phoneNumber } } } }"
+)
 SCOPES = "query Scopes { currentAppInstallation { accessScopes { handle } } }"
 
 

@@ -183,10 +183,17 @@ class Xero(Connector):
     """One organisation."""
 
     system = SYSTEM
+    _heard = False
 
     @property
     def tenant(self) -> str:
         return setting(self.connection, "tenant", self.connection.account)
+
+    def now(self) -> datetime:
+        if not self._heard:
+            # A key's life is counted on Xero's clock, which is unknown before the first answer.
+            self.get("/connections", tenant=False)
+        return self.client.vendor_now()
 
     # reading
 
@@ -200,6 +207,7 @@ class Xero(Connector):
         if since is not None:
             headers["If-Modified-Since"] = f"{since:%Y-%m-%dT%H:%M:%S}"
         answer = self.client.request("GET", path, params=dict(params), headers=headers, repeat=SAFE)
+        self._heard = True
         if answer.status == 404:
             raise NotFound(f"Xero has no {path}", status=404)
         if answer.status == 400:
