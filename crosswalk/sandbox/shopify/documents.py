@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 import uuid
@@ -22,6 +23,7 @@ from crosswalk.sandbox.shopify.resolvers import Context
 from crosswalk.sandbox.shopify.resolvers import read as read_field
 from crosswalk.sandbox.shopify.schema import SCHEMA
 
+LOG = logging.getLogger(__name__)
 # What graphql-core says → what the vendor says, its code, and the names in it.
 WORDS = (
     (
@@ -35,7 +37,7 @@ WORDS = (
         "argumentNotAccepted",
     ),
     (
-        re.compile(r"(?:Field|Argument) '(?P<name>[\w.]+)'? ?argument '(?P<arguments>\w+)' of type"),
+        re.compile(r"Argument '\w+\.(?P<name>\w+)\((?P<arguments>\w+):\)' of type .* is required"),
         "Field '{name}' is missing required arguments: {arguments}",
         "missingRequiredArguments",
     ),
@@ -128,6 +130,7 @@ def _invalid(error: GraphQLError) -> dict[str, Any]:
 
 def _run_error(error: GraphQLError, rng: random.Random) -> dict[str, Any]:
     if error.original_error is not None and not isinstance(error.original_error, GraphQLError):
+        LOG.error("the practice shop failed at %s", error.path, exc_info=error.original_error)
         return {**_formatted(error), **internal_error(rng)}
     out = _formatted(error)
     if error.path is None and "extensions" not in out:

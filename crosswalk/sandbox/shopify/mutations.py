@@ -9,7 +9,7 @@ from typing import Any
 
 from graphql import GraphQLError, get_directive_values
 
-from crosswalk.sandbox.shopify import money as sums
+from crosswalk.sandbox.shopify import sums
 from crosswalk.sandbox.shopify.schema import SCHEMA, Info
 from crosswalk.sandbox.shopify.shape import Node, instant
 from crosswalk.sandbox.shopify.shop import Answered, Shop

@@ -114,25 +114,24 @@ def _check(type_name: str, node: Node, path: str) -> None:
     known = fields(type_name)
     for name in node.keys() - known.keys() - {"__typename"}:
         raise ValueError(f"{path}.{name}: {type_name} has no such field in the practice shop")
+    missing = [field.name for field in known.values() if field.required and not _filled(field, node)]
+    if missing:
+        raise ValueError(f"{path}: missing {', '.join(missing)}")
     for field in known.values():
         value = node.get(field.name)
-        if value is None:
-            if field.required:
-                value = node[field.name] = _filled(field, path)
-            else:
-                continue
-        if not field.nested:
+        if value is None or not field.nested:
             continue
         for position, child in enumerate(value if field.listed else [value]):
             _check(field.of, child, f"{path}.{field.name}[{position}]" if field.listed else f"{path}.{field.name}")
 
 
-def _filled(field: _Field, path: str) -> Any:
-    if field.listed:
-        return []
-    if field.of == "Boolean":
-        return False
-    raise ValueError(f"{path}.{field.name} is missing")
+def _filled(field: _Field, node: Node) -> bool:
+    """Whether the field is there, or may be an empty list or false."""
+    if node.get(field.name) is None:
+        if not field.listed and field.of != "Boolean":
+            return False
+        node[field.name] = [] if field.listed else False
+    return True
 
 
 def _default(node: Node, **values: Any) -> None:
