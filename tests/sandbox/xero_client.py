@@ -89,6 +89,11 @@ class Xero:
         sent = {"content-type": "application/x-www-form-urlencoded", **(headers or {})}
         return self.send("POST", path, sent, urlencode(form).encode())
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and take a fresh token."""
+        self.clock.sleep(seconds)
+        self.token = self.org.access_token()
+
     def contact(self, name: str = "Ng Trading", **fields: Any) -> str:
         got = self.call("PUT", "/Contacts", {"Contacts": [{"Name": name, **fields}]})
         assert got.status == 200, got.text
@@ -127,7 +132,7 @@ def invoice(contact_id: str, **fields: Any) -> dict[str, Any]:
 
 def note(contact_id: str, **fields: Any) -> dict[str, Any]:
     """The credit of such an invoice."""
-    found = invoice(contact_id, Type="ACCRECCREDIT", **fields)
+    found = invoice(contact_id, **{"Type": "ACCRECCREDIT", **fields})
     found.pop("DueDate")
     return found
 

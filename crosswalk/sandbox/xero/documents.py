@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from crosswalk.sandbox.xero import contacts
@@ -269,7 +269,7 @@ def _rate(call: Call, element: Element, currency: str) -> Decimal:
         return Decimal("1.000000")
     if given is not None and given <= 0:
         raise Invalid("The currency rate must be greater than zero.")
-    return (given or call.org.rates.get(currency, Decimal(1))).quantize(SIX)
+    return (given or call.org.rates.get(currency, Decimal(1))).quantize(SIX, ROUND_HALF_UP)
 
 
 def _mark_side(call: Call, document: Document) -> None:
