@@ -25,7 +25,7 @@ LONGEST_KEY = 128
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """template: as counted in ``Organisation.requests``.  scope: without its ``.read``."""
+    """template: as counted in ``Organisation.requests``.  scope: any of these, in their short form."""
 
     template: str
     scope: str
@@ -56,11 +56,11 @@ def _routes() -> dict[tuple[str, ...], Route]:
         ("GET", "/TaxRates", "settings", s.list_tax_rates),
         ("GET", "/Currencies", "settings", s.list_currencies),
         ("GET", "/Organisation", "settings", s.get_organisation),
-        ("GET", "/Items", "settings", s.list_items),
-        ("PUT", "/Items", "settings", s.put_items),
-        ("POST", "/Items", "settings", s.post_items),
-        ("GET", "/Items/{id}", "settings", s.get_item),
-        ("DELETE", "/Items/{id}", "settings", s.delete_item),
+        ("GET", "/Items", "invoices settings", s.list_items),
+        ("PUT", "/Items", "invoices settings", s.put_items),
+        ("POST", "/Items", "invoices settings", s.post_items),
+        ("GET", "/Items/{id}", "invoices settings", s.get_item),
+        ("DELETE", "/Items/{id}", "invoices settings", s.delete_item),
     ]
     for name, kind in (("Invoices", INVOICE), ("CreditNotes", NOTE)):
         plain += [
@@ -263,15 +263,12 @@ class Api:
         return reply(200, {**envelope, **payload}, as_json, {})
 
 
-def _allowed(grant: Grant, resource: str, method: str) -> bool:
-    wanted = f"accounting.{resource}"
-    accepted = {wanted}
-    if resource in ("invoices", "payments"):
+def _allowed(grant: Grant, scopes: str, method: str) -> bool:
+    accepted = {f"accounting.{name}" for name in scopes.split()}
+    if accepted & {"accounting.invoices", "accounting.payments"}:
         accepted.add("accounting.transactions")
     if method == "GET":
-        accepted |= {f"{s}.read" for s in accepted}
-    if resource == "settings":
-        accepted |= {"accounting.settings"}
+        accepted |= {f"{name}.read" for name in accepted}
     return bool(accepted & grant.scopes)
 
 
