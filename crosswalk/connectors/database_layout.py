@@ -85,7 +85,7 @@ def _below(record: Record, above: str, key: dict[str, pa.DataType]) -> Table:
 
 def _check(record: Record, root: Table) -> None:
     tables = [table.name for table in root.walk()]
-    for name in [*tables, *(part for path, _ in record.walk() for part in path.split("."))]:
+    for name in [*tables, *_names(record)]:
         if not _NAME.match(name):
             raise MappingError(
                 f"{record.name}: {name!r} is not snake_case and cannot name a table or column",
@@ -95,3 +95,7 @@ def _check(record: Record, root: Table) -> None:
             raise MappingError(f"{record.name}: the name {name!r} is longer than {NAME_LIMIT} characters")
         if tables.count(name) > 1:
             raise MappingError(f"{record.name}: two lists would share the table {name!r}; rename one")
+
+
+def _names(record: Record) -> list[str]:
+    return [field.name for field in record.fields] + [name for line in record.lists for name in _names(line.record)]

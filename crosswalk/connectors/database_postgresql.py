@@ -55,6 +55,17 @@ _ERRORS: Kinds = {
     "42P01": (NotFound, "a table is gone"),
 }
 
+# While connecting there is no SQLSTATE, only the server's words; in another language all of it is "cannot be reached".
+_SAID = {
+    "password authentication failed": "28",
+    "no pg_hba.conf entry": "28",
+    'FATAL:  role "': "28",
+    'FATAL:  database "': "3D000",
+    "too many clients": "53",
+    "connection slots": "53",
+    "the database system is": "57",
+}
+
 
 class PostgreSQL:
     """PostgreSQL 12 or later through psycopg."""
@@ -122,6 +133,7 @@ class PostgreSQL:
                 safe="the chunk is in the database whole or not at all; loading it again does no harm",
                 next_command="run again",
             )
+        state = state or next((code for words, code in _SAID.items() if lost and words in said), "")
         kind, what = kind_of(_ERRORS, state)
         if lost and not state:
             kind, what = Unreachable, "the database cannot be reached"

@@ -63,11 +63,12 @@ def stand(
         if write and not dialect.standing(connection, own.name):
             connection.execute(CreateTable(own))
     changes: list[str] = []
+    may_make = may_add or not dialect.standing(connection, table.name)
     for one in table.walk():
         standing = dialect.standing(connection, one.name)
         wanted = target(one, dialect)
         if not standing:
-            if not (may_add or one.root):
+            if not may_make:
                 raise _missing(f"table {one.name}", str(CreateTable(wanted).compile(dialect=connection.dialect)))
             changes.append(f"table {one.name} made")
             if write:
