@@ -147,6 +147,14 @@ class Control:
     def clear_messages(self) -> None:
         self.ask("DELETE", "messages")
 
+    def snapshot(self, name: str) -> None:
+        """Remember what shop, books and sink hold."""
+        self.ask("POST", f"snapshots/{name}", {})
+
+    def restore(self, name: str) -> None:
+        """Go back to a snapshot taken since the last reset; clock, faults, counts and Shopify tokens stay."""
+        self.ask("POST", f"restore/{name}", {})
+
     def reset(self, **settings: Any) -> dict[str, Any]:
         """Start anew from the seed (settings: seed, orders, cases, minute, faults); `about` with new credentials."""
         return dict(self.ask("POST", "reset", settings))

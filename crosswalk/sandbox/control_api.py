@@ -53,6 +53,8 @@ def create(practice: Practice, about: Callable[[], Body]) -> Starlette:
         ("PUT", "/setting", acts.set),
         ("GET", "/messages", acts.messages),
         ("DELETE", "/messages", acts.clear_messages),
+        ("POST", "/snapshots/{name}", acts.snapshot),
+        ("POST", "/restore/{name}", acts.restore),
         ("POST", "/reset", acts.reset),
     ]
     return Starlette(routes=[Route("/_control" + path, _endpoint(act), methods=[verb]) for verb, path, act in table])
@@ -201,6 +203,14 @@ class _Acts:
 
     def clear_messages(self, body: Body, at: dict[str, str]) -> Any:
         self.practice.sink.clear()
+        return {}
+
+    def snapshot(self, body: Body, at: dict[str, str]) -> Any:
+        self.practice.snapshot(at["name"])
+        return {}
+
+    def restore(self, body: Body, at: dict[str, str]) -> Any:
+        self.practice.restore(at["name"])
         return {}
 
     def reset(self, body: Body, at: dict[str, str]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,6 +23,7 @@ from crosswalk.sandbox.spoil import Spoil
 SYSTEMS = ("shopify", "xero", "sink")
 SHOP_TOKEN = "shpat_practice"  # noqa: S105 - the practice shop's, good for nothing else
 SHOP_CLIENT = ("practice-shop-app", "practice-shop-secret")
+_STORED = ("products", "customers", "orders")
 REDIRECTS = ("http://localhost:8765/callback",)
 
 
@@ -47,6 +49,7 @@ class Practice:
     def reset(self, **settings: Any) -> None:
         """Start anew from the seed, with these settings changed; counts and logs included. The clock stays."""
         self.settings = replace(self.settings, **settings)
+        self._snapshots: dict[str, tuple[bytes, dict[str, list[Any]], Business, list[sink.Posted]]] = {}
         self.shop = Shop(self.clock, seed=self.settings.seed)
         self.org = xero.Organisation(redirect_uris=REDIRECTS, seed=self.settings.seed)
         self.sink = sink.Sink(self.clock)
@@ -85,6 +88,25 @@ class Practice:
         self.business = apply(self.business, made)
         tell(self.shop, made)
         return made
+
+    def snapshot(self, name: str) -> None:
+        """Remember what shop, books and sink hold, under a name."""
+        nodes = {c: [self.shop.get(c, id_) for id_ in self.shop.ids(c)] for c in _STORED}
+        self._snapshots[name] = (self.org.snapshot(), nodes, self.business, copy.deepcopy(self.sink.messages))
+
+    def restore(self, name: str) -> None:
+        """Go back to a snapshot since the last reset; KeyError for an unknown one. Clock, faults and counts stay."""
+        books, nodes, self.business, messages = self._snapshots[name]
+        self.org.restore(books)
+        self.sink.messages = copy.deepcopy(messages)
+        for collection in reversed(_STORED):
+            kept = {node["id"] for node in nodes[collection]}
+            for id_ in self.shop.ids(collection):
+                if id_ not in kept:
+                    self.shop.delete(collection, id_)
+        for collection in _STORED:
+            for node in nodes[collection]:
+                self.shop.put(collection, node)
 
     def expected(self) -> Expected:
         """What the oracle expects of the business as it is now."""

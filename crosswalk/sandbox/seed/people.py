@@ -49,7 +49,8 @@ def people(rng: random.Random, count: int, start: datetime, odd: bool) -> tuple[
     """So many customers with distinct ids; ``odd`` adds those of the named cases. Ordinary names are all distinct."""
     made: list[Person] = []
     for case, last, first, times in _ODD if odd else ():
-        made += [_person(rng, len(made), case, first, (last or "").strip() or None, start) for _ in range(times)]
+        for _ in range(times):
+            made.append(_person(rng, len(made), case, first, (last or "").strip() or None, start))
     for index in range(max(count - len(made), 1)):
         turn, place = divmod(index, len(_FIRST) * len(_LAST))
         first, last = _FIRST[place % len(_FIRST)], _LAST[place // len(_FIRST)]
