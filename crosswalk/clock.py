@@ -49,6 +49,7 @@ class SharedClock:
 
     def __init__(self, path: Path, start: datetime | None = None) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._path = path
         if start is not None or os.fstat(self._file).st_size < 8:
             self._write((start or datetime(2026, 11, 23, 9, 0, tzinfo=UTC)).timestamp())
 
@@ -64,11 +65,12 @@ class SharedClock:
 
     def advance(self, seconds: float) -> None:
         """Move the clock on for everybody."""
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        own = os.open(self._path, os.O_RDWR)  # a lock belongs to what was opened: only so it excludes threads and forks
         try:
+            fcntl.flock(own, fcntl.LOCK_EX)
             self._write(self._read() + seconds)
         finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            os.close(own)
 
     def _read(self) -> float:
         return float(struct.unpack("<d", os.pread(self._file, 8, 0))[0])

@@ -227,6 +227,7 @@ class _Passage:
                 response.close()
         except (httpx.TransportError, httpx.DecodingError) as error:
             if isinstance(error, (httpx.LocalProtocolError, httpx.UnsupportedProtocol)):
+                self.sent = self._call.in_doubt = False  # refused before it is written
                 raise SettingsError(f"{where}: a header or the address has a character that HTTP forbids") from None
             why = redact.text(f"{type(error).__name__} {error}".strip())
             if self.sent:

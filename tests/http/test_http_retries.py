@@ -346,7 +346,7 @@ def test_r4_a_storm_of_faults_is_outlived(clock: SharedClock) -> None:
     queued: list[int] = []
 
     def work() -> None:
-        with client(server.url, clock, timeout=0.1, retry=Retry(tries=12, seconds=600)) as http:
+        with client(server.url, clock, timeout=0.25, retry=Retry(tries=12, seconds=600)) as http:
             while True:
                 with lock:
                     if not todo:
@@ -369,7 +369,7 @@ def test_r4_a_storm_of_faults_is_outlived(clock: SharedClock) -> None:
             todo, queued = queued, []
     assert sorted(done) == sorted(f"/{number}" for number in range(REQUESTS))
     assert storm.early == []
-    assert len(server.arrived) == REQUESTS + storm.faults
+    assert REQUESTS + storm.faults <= len(server.arrived) <= 1.05 * (REQUESTS + storm.faults)
     assert len({round(gap, 3) for gap in storm.gaps}) > len(storm.gaps) / 3
 
 
