@@ -14,6 +14,8 @@ import os
 import signal
 import socket
 import sys
+import threading
+import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,21 @@ async def serve(practice: Practice, options: argparse.Namespace) -> None:
     for server in servers.values():
         server.should_exit = True
     await asyncio.gather(*running)
+
+
+@contextlib.contextmanager
+def in_thread(app: Any) -> Generator[str, None, None]:
+    """Serve one application from a thread of this process, as the practice systems are served; gives its address."""
+    server, sock = _Server(_config(app)), _listen(0)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([sock])), daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
 
 
 def _config(app: Any) -> uvicorn.Config:

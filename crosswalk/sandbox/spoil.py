@@ -54,7 +54,7 @@ SPOILS: dict[str, Callable[[Node], None]] = {
     "bad_money": _bad_money,
     "bad_money_null": _set(totalPriceSet=None),
     "bad_quantity_text": _first_line({"quantity": "two"}),
-    "bad_quantity_negative": _first_line({"quantity": -1}),
+    "bad_quantity_negative": _first_line({"quantity": -1, "currentQuantity": -1}),
     "bad_id_number": _number_as_id,
     "bad_line_null": _null_line,
     "bad_surrogate": _set(name="#\ud83d"),

@@ -6,20 +6,17 @@ import asyncio
 import email.utils
 import http.client
 import json
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import uvicorn
 
 from crosswalk.clock import SharedClock
 from crosswalk.sandbox.faults import Faults, Rule, default_rules, template
-from crosswalk.sandbox.serve import _config, _listen, _Server
+from crosswalk.sandbox.serve import in_thread
 
 CREATED = {"created": "x" * 3000}
 
@@ -40,20 +37,6 @@ class Counter:
         answer = b"" if status == 204 else json.dumps(CREATED).encode()
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
-
-
-@contextmanager
-def served(app: Any) -> Iterator[int]:
-    """A real server on a loopback port."""
-    server: uvicorn.Server = _Server(_config(app))
-    sock = _listen(0)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve([sock])), daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.005)
-    yield sock.getsockname()[1]
-    server.should_exit = True
-    thread.join(5)
 
 
 class Case:
@@ -78,8 +61,8 @@ class Case:
 def case(clock: SharedClock) -> Iterator[Case]:
     app = Counter()
     faults = Faults(app, clock, seed=4, system="practice")
-    with served(faults) as port:
-        yield Case(faults, app, port)
+    with in_thread(faults) as address:
+        yield Case(faults, app, int(address.rpartition(":")[2]))
 
 
 def test_without_rules_answers_come_through_with_the_clocks_date(case: Case, clock: SharedClock) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +10,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 
 from crosswalk.clock import SharedClock
-from crosswalk.sandbox.serve import _config, _listen, _Server
+from crosswalk.sandbox.serve import in_thread
 from crosswalk.sandbox.sink import CHANNEL, HOOK, TOKEN, Sink, create, faulty
 
 SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "128 orders waiting"}}
@@ -31,15 +28,8 @@ class Served:
 @pytest.fixture
 def served(clock: SharedClock) -> Iterator[Served]:
     sink = Sink(clock)
-    server = _Server(_config(create(sink)))
-    sock = _listen(0)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve([sock])), daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.005)
-    yield Served(sink, f"http://127.0.0.1:{sock.getsockname()[1]}")
-    server.should_exit = True
-    thread.join(5)
+    with in_thread(create(sink)) as address:
+        yield Served(sink, address)
 
 
 def test_a_webhooks_message_is_kept_and_answered_ok(served: Served) -> None:
