@@ -13,6 +13,7 @@ from crosswalk.mapping.language import (
     Constant,
     Default,
     Example,
+    Guard,
     Hold,
     Lines,
     Mapping,
@@ -20,6 +21,7 @@ from crosswalk.mapping.language import (
     Remove,
     Rule,
     Skip,
+    Wait,
 )
 from crosswalk.mapping.mirror import mirror
 from crosswalk.mapping.outcome import HeldRow, Links, Outcome, SkippedRow
@@ -39,9 +41,9 @@ from crosswalk.mapping.verbs.text import Concat, Cut, Split
 __all__ = [
     "HOLD", "LEAVE_OUT", "And", "Approved", "Arithmetic", "Check", "Choose", "Compare", "Concat", "Condition",
     "Confirm", "Const", "Constant", "Context", "Copy", "Count", "Country", "Custom", "Cut", "Default", "Divide",
-    "Either", "Email", "Equals", "Example", "ExampleFailure", "Filled", "First", "HeldRow", "Hold", "If", "In",
+    "Either", "Email", "Equals", "Example", "ExampleFailure", "Filled", "First", "Guard", "HeldRow", "Hold", "If", "In",
     "Instant", "IsNull", "Lines", "Link", "Links", "LocalDate", "Lookup", "Made", "Mapping", "Marker", "Match",
     "Missing", "Money", "Not", "Or", "Outcome", "Phone", "Refusal", "Remove", "Round", "Rule", "Scope", "Skip",
-    "SkippedRow", "Split", "Sum", "Verb", "check_examples", "digest", "mirror", "page_name", "render",
+    "SkippedRow", "Split", "Sum", "Verb", "Wait", "check_examples", "digest", "mirror", "page_name", "render",
     "require_approved",
 ]  # fmt: skip

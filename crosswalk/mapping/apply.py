@@ -14,7 +14,7 @@ from crosswalk.errors import MappingError
 from crosswalk.frames.frame import PARENT, Frame
 from crosswalk.mapping.build import Built, plain
 from crosswalk.mapping.context import Context
-from crosswalk.mapping.language import HOLD, Check, Confirm, Default, Lines, Mapping, Rule, Skip
+from crosswalk.mapping.language import HOLD, Check, Confirm, Default, Lines, Mapping, Rule, Skip, Wait
 from crosswalk.mapping.outcome import HeldRow, Links, Outcome, SkippedRow
 from crosswalk.mapping.refs import Scope
 from crosswalk.mapping.tables import Tables
@@ -78,6 +78,8 @@ class _Run:
             self._check(check, target)
         for confirm in self.built.confirms:
             self._confirm(confirm)
+        for wait in self.mapping.waits:
+            self._wait(wait)
         self._forgive(remove, decided)
         skip = pc.is_valid(skipped)
         held = pc.and_not(refused_rows((r.refusal for r in self.refused), len(self.scope)), skip)
@@ -225,6 +227,14 @@ class _Run:
         made = self._answered(rule, place, self.scope)
         self._refuse(confirm.target, confirm.target, made.refusals)
         self.expects[confirm.target] = made.values
+
+    def _wait(self, wait: Wait) -> None:
+        """A link that fills no field; its name begins with "@"."""
+        assert isinstance(wait.link, Link)
+        made = wait.link.make(self.scope)
+        missing = pc.and_not(pc.is_null(made.values), refused_rows(made.refusals, len(self.scope)))
+        self._refuse(wait.name, "", (*made.refusals, *refuse(missing, f"there is no value: {wait.link.words()}")))
+        self.links[f"@{wait.link.to}"] = wait.link.links(self.scope, made.values)
 
     def _forgive(self, remove: pa.Array, since: int) -> None:
         """A record that is to be removed needs no values, so rules that refuse it do not hold it."""

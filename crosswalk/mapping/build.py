@@ -62,6 +62,12 @@ def plain(rules: Iterable[Declared]) -> tuple[Rule, ...]:
     return tuple(r for r in found if isinstance(r, Rule))
 
 
+def _linking(link: Verb, shape: Shape) -> None:
+    if not isinstance(link, Link):
+        raise MappingError("a Wait names what it waits for with Link(...)")
+    link.check(shape)
+
+
 def build(mapping: Mapping) -> Built:
     """The mapping's parts. Raises MappingError with everything that is wrong."""
     return _Builder(mapping).run()
@@ -93,6 +99,8 @@ class _Builder:
             self._check(check)
         for confirm in _of(Confirm, given):
             self._confirm(confirm)
+        for wait in m.waits:
+            self._named("wait", wait.name, wait.why, partial(_linking, wait.link))
         self._distinct([n for kind in (Skip, Hold, Remove, Check) for d in _of(kind, given) if (n := d.name)])
         self._references(rules)
         self._examples([r.target for r in rules], given)

@@ -24,7 +24,7 @@ from crosswalk.schemas.base import Record
 
 SIGNED = (
     "title", "source", "target", "key", "marker", "match", "each", "part",
-    "rules", "constants", "skips", "holds", "removes", "checks", "confirms",
+    "rules", "constants", "skips", "holds", "removes", "checks", "confirms", "waits", "guards",
 )  # fmt: skip
 
 

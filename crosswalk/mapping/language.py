@@ -140,6 +140,15 @@ class Confirm:
 
 
 @dataclass(frozen=True)
+class Wait:
+    """The record waits until the record that ``link`` names is at the target, although no field carries its id."""
+
+    name: str
+    link: Verb
+    why: str
+
+
+@dataclass(frozen=True)
 class Guard:
     """Before a delivered record is changed, the target's own record is looked at: when ``when`` is true of it, the
     change is held.
@@ -214,6 +223,7 @@ class Mapping:
     confirms: Sequence[Confirm] = ()
     constants: Sequence[Constant] = ()
     guards: Sequence[Guard] = ()
+    waits: Sequence[Wait] = ()
     examples: Sequence[Example] = ()
     approved: Approved | tuple[Approved, ...] | None = None
     tables: Path | None = None

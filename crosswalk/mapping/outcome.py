@@ -59,7 +59,8 @@ class Outcome:
 
     frame: target records, all declared columns; linked fields are null until the link is resolved.
     keys: string, the source record's key.  parts: string, the part key.  versions: string, sortable; an instant is
-    written in ISO form, UTC, to the microsecond.  links: by target field.  remove: boolean, the target record is to be
+    written in ISO form, UTC, to the microsecond.  links: by target field, or "@resource" where the record only
+    waits.  remove: boolean, the target record is to be
     removed; its other values may be null.  alternatives: by target field, the value to use when the first is taken.
     expects: by target field, the value that the target's answer must show.  create_only: fields set on create and never
     sent again.  source_rows: int64, the row of the whole record in the source frame.

@@ -98,7 +98,7 @@ class Divide(Verb):
     def make(self, scope: Scope, want: pa.DataType | None = None) -> Made:
         above, below = digits(number(self.left).make(scope), WIDE), digits(number(self.right).make(scope), 20)
         zero = pc.equal(below.values, pa.scalar(Decimal(0), below.values.type))
-        by_zero = refuse(zero, "division by zero")
+        by_zero = refuse(pc.and_(pc.is_valid(above.values), zero), "division by zero")
         # Arrow cuts the quotient at 21 digits more than wanted, which leaves every tie a tie.
         quotient = pc.divide(above.values, without(below.values, zero))
         quotient = quotient.cast(pa.decimal256(76, scale(quotient.type)))

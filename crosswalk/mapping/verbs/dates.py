@@ -12,6 +12,7 @@ from crosswalk.errors import MappingError
 from crosswalk.mapping.context import known_zone
 from crosswalk.mapping.refs import Scope, Shape
 from crosswalk.mapping.verb import Made, Operand, Verb, refuse, verb, without
+from crosswalk.mapping.zones import instants_of, local_times
 from crosswalk.schemas.base import DATE, INSTANT, TEXT, Type
 
 LOCAL = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?$"
@@ -40,8 +41,7 @@ class LocalDate(Verb):
         made = verb(self.operand).make(scope)
         if made.values.type == DATE.arrow:
             return made
-        there = made.values.cast(pa.timestamp("us", tz=self.zone or scope.context.zone))
-        return made.then(pc.local_timestamp(there).cast(pa.date32()))
+        return made.then(local_times(made.values, self.zone or scope.context.zone).cast(pa.date32()))
 
     def words(self) -> str:
         return f"the calendar day of {verb(self.operand).words()} in {self.zone or 'the account’s zone'}"
@@ -82,16 +82,13 @@ class Instant(Verb):
 
     def _assume(self, made: Made, local: pa.Array, scope: Scope) -> Made:
         zone = self.zone or scope.context.zone
-        early = pc.assume_timezone(local, zone, ambiguous="earliest", nonexistent="earliest")
-        late = pc.assume_timezone(local, zone, ambiguous="latest", nonexistent="latest")
-        never = refuse(pc.not_equal(pc.local_timestamp(late), local), f"the clock in {zone} never shows this", local)
-        instants = without(late if self.twice == "latest" else early, never[0].rows if never else pa.scalar(False))
-        double: tuple[object, ...] = ()
+        first, last, never = instants_of(local, zone)
+        refusals = refuse(never, f"the clock in {zone} never shows this", local)
         if self.twice == "hold":
-            twice = pc.and_(pc.not_equal(early, late), pc.equal(pc.local_timestamp(late), local))
-            double = refuse(twice, f"the clock in {zone} shows this twice", local)
-            instants = without(instants, twice)
-        return made.then(instants.cast(INSTANT.arrow), *never, *double)  # type: ignore[arg-type]
+            twice = pc.and_not(pc.not_equal(first, last), never)
+            refusals += refuse(twice, f"the clock in {zone} shows this twice", local)
+        chosen = last if self.twice == "latest" else first
+        return made.then(chosen.cast(INSTANT.arrow), *refusals).clean()
 
     def words(self) -> str:
         return f"{verb(self.operand).words()} as an instant, read in {self.zone or 'the account’s zone'}"

@@ -63,11 +63,13 @@ class Link(Verb):
 class Marker(Verb):
     """Our own reference: the connection's prefix, ``kind`` where one is given, and the source id, joined with "-".
 
-    Never cut: a mark that is too long for its field is held.
+    Never cut: a mark that is too long for its field is held. bare: the source id alone, for a record that is only ever
+    looked for among the children of one of ours.
     """
 
     operand: Operand
     kind: str = ""
+    bare: bool = False
 
     def type(self, shape: Shape, want: Type | None = None) -> Type:
         kind = verb(self.operand).type(shape)
@@ -77,11 +79,15 @@ class Marker(Verb):
 
     def make(self, scope: Scope, want: pa.DataType | None = None) -> Made:
         made = verb(self.operand).make(scope)
+        if self.bare:
+            return made.then(as_text(made.values))
         if not scope.context.prefix:
             raise MappingError("The connection has no prefix, and a marker without one could be anybody's.")
         start = f"{scope.context.prefix}-{self.kind}-" if self.kind else f"{scope.context.prefix}-"
         return made.then(pc.binary_join_element_wise(pa.scalar(start), as_text(made.values), ""))
 
     def words(self) -> str:
+        if self.bare:
+            return f"our mark: {verb(self.operand).words()} alone"
         kind = f"`{self.kind}`, " if self.kind else ""
         return f"our mark: the connection’s prefix, {kind}{verb(self.operand).words()}, joined with `-`"

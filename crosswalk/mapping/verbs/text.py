@@ -35,6 +35,8 @@ class Concat(Verb):
         object.__setattr__(self, "skip_missing", skip_missing)
 
     def type(self, shape: Shape, want: Type | None = None) -> Type:
+        if not self.operands:
+            raise MappingError("Concat needs at least one operand.")
         for operand in self.operands:
             kind = operand.type(shape)
             if kind.arrow not in JOINABLE:
@@ -44,13 +46,11 @@ class Concat(Verb):
     def make(self, scope: Scope, want: pa.DataType | None = None) -> Made:
         made = [o.make(scope) for o in self.operands]
         texts = [as_text(m.values) for m in made]
-        nulls = "skip" if self.skip_missing else "emit_null"
-        joined = pc.binary_join_element_wise(*texts, pa.scalar(self.separator), null_handling=nulls)
-        if self.skip_missing:
-            there = pc.is_valid(texts[0])
-            for text in texts[1:]:
-                there = pc.or_(there, pc.is_valid(text))
-            joined = pc.if_else(there, joined, pa.scalar(None, pa.string()))
+        joined = texts[0]
+        for text in texts[1:]:
+            both = pc.binary_join_element_wise(joined, text, self.separator)
+            # Not null_handling="skip": Arrow 26 then drops a row in which everything is missing.
+            joined = pc.coalesce(both, joined, text) if self.skip_missing else both
         refusals: list[Refusal] = [r for m in made for r in m.refusals]
         return Made(joined, tuple(refusals)).clean()
 
