@@ -90,8 +90,8 @@ def test_a_line_may_have_lost_its_product(door: Door) -> None:
     assert read() == {"title": "Mug", "product": None, "variant": None}
 
 
-def test_an_order_shows_its_customer_as_he_is_now(door: Door) -> None:
-    """A renamed customer is renamed on his orders, which do not change by that; a deleted one is null."""
+def test_an_order_shows_its_customers_present_state(door: Door) -> None:
+    """A renamed customer is renamed on earlier orders, which do not change by that; a deleted one is null."""
     id_ = door.order(1, customer={"id": door.customer(1)})
     door.shop.edit("customers", 7_700_112_234, {"lastName": "Jansen"})
     query = "query($id:ID!){order(id:$id){updatedAt customer{displayName}}}"
