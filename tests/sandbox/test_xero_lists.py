@@ -98,7 +98,7 @@ def test_order(xero: Xero) -> None:
 
 
 def test_modified_since(xero: Xero) -> None:
-    """If-Modified-Since keeps what was changed at or after that second; ISO form, RFC 1123 form and an offset are read."""
+    """If-Modified-Since keeps what was changed at or after that second, in ISO or RFC 1123 form."""
     invoices(xero, 1)
     xero.wait(3600)
     xero.invoice(InvoiceNumber="NEW")
