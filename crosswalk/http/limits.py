@@ -86,7 +86,7 @@ class _Meter:
         if told.wait:
             self.blocked = max(self.blocked, now + told.wait)
         if (told.wait or told.minute == 0) and self.pace is None:
-            self.due = max(self.due, max(self.blocked, now) + quota.burst / self.pace_of(quota))
+            self.due = max(self.due, max(self.blocked, now) + (quota.burst - 1) / self.pace_of(quota))
         if told.day is not None:
             self.used = quota.daily - told.day
 
@@ -138,7 +138,7 @@ class SlotLimiter:
             return True
         self._clock.sleep(wait)
         with self._meter(account) as meter:
-            return meter.blocked <= meter.seen
+            return meter.blocked <= meter.seen + 0.001
 
     @contextmanager
     def _meter(self, account: Account) -> Iterator[_Meter]:
