@@ -121,7 +121,8 @@ def _item(row: Row[Any], ids: Mapping[str, str]) -> Item:
         for field, value in extra.get("alternatives", {}).items():
             _put(payload, field, value)
     for field, value in ids.items():
-        _put(payload, field, value)
+        if not field.startswith("@"):
+            _put(payload, field, value)
     if row.target_id:
         for field in extra.get("create_only", ()):
             payload.pop(field, None)

@@ -13,7 +13,7 @@ from crosswalk.delivery.send import Sent
 from crosswalk.errors import TooManyHeld
 from crosswalk.runs.session import Session
 from crosswalk.runs.transform import Validated
-from crosswalk.store import cursors, ledger
+from crosswalk.store import cursors, held, ledger
 
 ROUNDS = 5
 
@@ -26,8 +26,10 @@ def commit(session: Session, validated: Validated, chunk: Chunk) -> None:
     with store.transaction("plan") as connection:
         assert session.lease is not None
         session.lease.check(connection)
-        plan.commit(connection, store, session.scope, session.run, chunk, session.seen, now)
-        crossed = session.integration.thresholds.crossed(session.seen.new_held, session.seen.distinct)
+        held_now = session.seen.new_held + held.count_new(connection, session.scope, chunk.held)
+        crossed = session.integration.thresholds.crossed(held_now, session.seen.distinct)
+        kept = Chunk(held=chunk.held) if crossed else chunk
+        plan.commit(connection, store, session.scope, session.run, kept, session.seen, now)
         if not crossed:
             move_cursor(session, connection, validated, now)
     if crossed:

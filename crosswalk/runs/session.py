@@ -108,7 +108,7 @@ class Session:
         """The digest of every mapping with the tables in force, by title."""
         from crosswalk.mapping.digest import digest
 
-        return {m.title: digest(m, self.binding.tables) for m in self.integration.parts}
+        return {m.title: digest(m, overrides=self.binding.tables) for m in self.integration.parts}
 
 
 def begin(session: Session) -> None:
@@ -145,7 +145,7 @@ def _may_write(session: Session) -> None:
         from crosswalk.mapping.digest import require_approved
 
         for mapping in session.integration.parts:
-            require_approved(mapping, binding.tables)
+            require_approved(mapping, overrides=binding.tables)
 
 
 def _window(session: Session) -> Window:

@@ -88,9 +88,10 @@ def version_texts(frame: Frame, record: Record) -> list[str]:
     if not record.version:
         return [""] * len(frame)
     column = frame[record.version]
+    text = column.cast(pa.string())
     if pa.types.is_timestamp(column.type):
-        column = pc.strftime(column.cast(pa.timestamp("us")), format="%Y-%m-%dT%H:%M:%S+00:00")
-    return [v or "" for v in column.cast(pa.string()).to_pylist()]
+        text = pc.replace_substring(text, " ", "T")
+    return [v or "" for v in text.to_pylist()]
 
 
 def name(record: Record, raw: bytes) -> tuple[str, str]:
@@ -104,10 +105,10 @@ def name(record: Record, raw: bytes) -> tuple[str, str]:
     if not isinstance(loose, dict):
         loose = {}
     key = loose.get(record.key)
-    newest = version(loose.get(record.version))
+    newest = (version(loose.get(record.version)) or "").replace("+00:00", "Z")
     if isinstance(key, str | int) and not isinstance(key, bool) and str(key):
-        return str(key).encode("utf-8", "replace").decode(), newest or ""
-    return "raw:" + hashlib.sha256(raw).hexdigest()[:16], newest or ""
+        return str(key).encode("utf-8", "replace").decode(), newest
+    return "raw:" + hashlib.sha256(raw).hexdigest()[:16], newest
 
 
 def transform(session: Session, validated: Validated) -> Chunk:
@@ -164,6 +165,8 @@ def _as_linked(outcome: Outcome) -> Frame:
     """The target records with the source's ids where links will stand, so that they count as filled."""
     table = outcome.frame.table
     for name, link in outcome.links.items():
+        if name.startswith("@"):
+            continue
         place = table.schema.get_field_index(name)
         table = table.set_column(place, name, link.ids.cast(table.schema.field(name).type))
     return Frame(outcome.frame.record, table, outcome.frame.lines)

@@ -144,7 +144,7 @@ class Store:
 
 def instant_text(instant: datetime) -> str:
     """An instant as text that sorts like the versions of records: UTC, microseconds."""
-    return instant.astimezone(UTC).isoformat(timespec="microseconds")
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _engine(url: str, durable: bool) -> Engine:

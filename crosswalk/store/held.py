@@ -72,6 +72,16 @@ def put(connection: Connection, store: Store, scope: str, run: str, holds: Seque
     return len([h for name, h in by_id.items() if name not in known and not h.by_person])
 
 
+def count_new(connection: Connection, scope: str, holds: Sequence[Hold]) -> int:
+    """How many of these would be newly held: open already, and a person's decision, do not count."""
+    ids = {hold.id(scope) for hold in holds if not hold.by_person}
+    known = 0
+    for some in chunked(sorted(ids)):
+        query = select(func.count()).where(HELD.c.id.in_(some), HELD.c.open.is_(True))
+        known += connection.execute(query).scalar_one()
+    return len(ids) - known
+
+
 def close(connection: Connection, scope: str, names: Sequence[tuple[str, str]], keep: Collection[str] = ()) -> None:
     """These parts are no longer held, but for the rows with the ids in ``keep``."""
     for some in chunked(list(names), 400):

@@ -1,0 +1,41 @@
+"""The money of a refund: one payment of the credit note for each transaction that gave money back."""
+
+from __future__ import annotations
+
+from crosswalk.mapping import And, Concat, Const, Copy, Equals, Link, Mapping, Marker, Not, Rule, Skip
+from crosswalk.schemas import shopify, xero
+from mappings.shopify_orders import common
+
+transactions_to_refund_payments = Mapping(
+    "Shopify refund transactions become Xero refund payments",
+    source=shopify.Order,
+    target=xero.RefundPayment,
+    each="refunds.transactions",
+    part="refund-payment",
+    key="id",
+    marker="Reference",
+    tables=common.TABLES,
+    skips=[
+        *common.no_sale("^.^."),
+        Skip(
+            "no money went out",
+            Not(And(Equals("kind", "REFUND"), Equals("status", "SUCCESS"))),
+            why="money that is still on its way, or never left, is not booked",
+        ),
+    ],
+    rules=[
+        Rule(
+            "CreditNote.CreditNoteID",
+            Link("^.^.id", to="xero.credit_notes", of="shopify.orders", part=Concat(Const("credit:"), "^.id")),
+            why="the money belongs to the credit note of its refund and waits for it",
+        ),
+        Rule("Account.Code", common.paid_into(), why="money goes back from where the gateway's money lies"),
+        Rule("Date", common.day_of_money(), why="the shop's own calendar day on which the money moved"),
+        Rule("Amount", Copy("amountSet.shopMoney.amount")),
+        Rule(
+            "Reference",
+            Marker(common.number("id"), bare=True),
+            why="the transaction's number: by it a lost answer is looked up",
+        ),
+    ],
+)
