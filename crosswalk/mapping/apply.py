@@ -286,7 +286,7 @@ class _Run:
 
 def _placed(made_by: Verb, place: Field, scope: Scope) -> Made:
     """A verb's column as the target field takes it: its type, its length, its values."""
-    made = fit(made_by.make(scope, place.type.arrow), place.type.arrow).clean()
+    made = fit(made_by.make(scope, place.type.arrow), place.type.arrow)
     values = made.values
     more: list[Refusal] = []
     if place.max_length is not None and pa.types.is_string(values.type):
@@ -295,7 +295,7 @@ def _placed(made_by: Verb, place: Field, scope: Scope) -> Made:
     if place.values:
         other = pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, value_set=pa.array(place.values))))
         more += refuse(other, f"not one of {', '.join(place.values)}", values)
-    return made.then(values, *more).clean()
+    return made.then(values, *more)
 
 
 def _joined(li: RecordLines, blocks: list[Frame]) -> Frame:

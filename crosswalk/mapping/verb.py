@@ -62,14 +62,16 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Made:
-    """One value a row, and the rows that were refused; a refused row's value is null."""
+    """One value a row, and the rows that were refused. A refused row's value is null, whatever was given."""
 
     values: pa.Array
     refusals: tuple[Refusal, ...] = ()
 
-    def clean(self) -> Made:
-        """The same, with null wherever a row is refused."""
-        return Made(without(self.values, refused_rows(self.refusals, len(self.values))), self.refusals)
+    def __post_init__(self) -> None:
+        if self.refusals:
+            some = tuple(r for r in self.refusals if r.rows.true_count)
+            object.__setattr__(self, "refusals", some)
+            object.__setattr__(self, "values", without(self.values, refused_rows(some, len(self.values))))
 
     def then(self, values: pa.Array, *more: Refusal) -> Made:
         """Other values, with the refusals so far and these."""

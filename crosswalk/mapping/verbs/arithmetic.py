@@ -173,7 +173,7 @@ class Money(Verb):
             refusals += refuse(inexact, "the amount is finer than its currency", made.values)
         cut = pc.round(result, want.scale, round_mode="towards_zero")
         refusals += refuse(pc.not_equal(cut, result), "the currency has more digits than the field", made.values)
-        return fit(Made(cut.cast(pa.decimal256(76, want.scale)), tuple(refusals)).clean(), want)
+        return fit(Made(cut.cast(pa.decimal256(76, want.scale)), tuple(refusals)), want)
 
     def _unknown(self, made: Made, codes: Made, places: pa.Array) -> tuple[Refusal, ...]:
         needed = pc.and_(pc.is_valid(made.values), pc.is_null(places))

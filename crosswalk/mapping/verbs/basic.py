@@ -68,7 +68,7 @@ class Either(Verb):
         for made in others:
             open_ = pc.and_not(pc.is_null(result), refused_rows(refusals, len(scope)))
             result = pc.if_else(open_, made.values, result)
-            refusals += [part for r in made.refusals if (part := r.where(open_)).rows.true_count]
+            refusals += [r.where(open_) for r in made.refusals]
         return Made(result, tuple(refusals))
 
     def words(self) -> str:

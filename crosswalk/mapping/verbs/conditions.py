@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from crosswalk.errors import MappingError
 from crosswalk.mapping.refs import Scope, Shape
 from crosswalk.mapping.values import literal, numeric, scale
-from crosswalk.mapping.verb import Condition, Made, Operand, Verb, refused_rows, verb
+from crosswalk.mapping.verb import Condition, Made, Operand, Verb, verb
 from crosswalk.mapping.verbs.basic import Const, decided
 from crosswalk.schemas.base import BOOLEAN, Type
 
@@ -40,7 +40,7 @@ class IsNull(Condition):
 
     def make(self, scope: Scope, want: pa.DataType | None = None) -> Made:
         made = verb(self.operand).make(scope)
-        return made.then(pc.is_null(made.values)).clean()
+        return made.then(pc.is_null(made.values))
 
     def words(self) -> str:
         return f"{verb(self.operand).words()} is missing"
@@ -187,7 +187,4 @@ def _combine(operands: tuple[Condition, ...], scope: Scope, how: Any, decides: p
         result = how(result, other.values)
     # What one operand refuses does not matter where another has decided already.
     open_ = pc.invert(pc.fill_null(pc.equal(result, decides), False))
-    refusals = [r.where(open_) for m in made for r in m.refusals]
-    kept = tuple(r for r in refusals if r.rows.true_count)
-    known = refused_rows(kept, len(scope))
-    return Made(pc.if_else(known, pa.scalar(None, pa.bool_()), result), kept)
+    return Made(result, tuple(r.where(open_) for m in made for r in m.refusals))

@@ -78,7 +78,7 @@ class Phone(Verb):
         numbers = pa.array([e164(*pair.split("\x1f", 1)) for pair in pairs.dictionary.to_pylist()], pa.string())
         result = numbers.take(pairs.indices)
         wrong = pc.and_(pc.is_valid(made.values), pc.is_null(result))
-        return made.then(result, *where.refusals, *refuse(wrong, "not a telephone number", made.values)).clean()
+        return made.then(result, *where.refusals, *refuse(wrong, "not a telephone number", made.values))
 
     def words(self) -> str:
         of = "" if self.country is None else f", in {verb(self.country).words()} where it has no country"

@@ -80,10 +80,10 @@ class Custom(Verb):
                 f"{self.name} returned {have} rows; {self.returns.arrow} of {len(scope)} rows is declared."
             )
         if refused is None:
-            return Made(values, before).clean()
+            return Made(values, before)
         shown = made[0].values if made else None
         refused = pc.fill_null(refused, False)
-        return Made(values, (*before, *refuse(refused, reason, shown))).clean()
+        return Made(values, (*before, *refuse(refused, reason, shown)))
 
     def words(self) -> str:
         text = " ".join((inspect.getdoc(self.function) or "").split("\n\n")[0].split())

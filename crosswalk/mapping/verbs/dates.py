@@ -88,7 +88,7 @@ class Instant(Verb):
             twice = pc.and_not(pc.not_equal(first, last), never)
             refusals += refuse(twice, f"the clock in {zone} shows this twice", local)
         chosen = last if self.twice == "latest" else first
-        return made.then(chosen.cast(INSTANT.arrow), *refusals).clean()
+        return made.then(chosen.cast(INSTANT.arrow), *refusals)
 
     def words(self) -> str:
         return f"{verb(self.operand).words()} as an instant, read in {self.zone or 'the account’s zone'}"

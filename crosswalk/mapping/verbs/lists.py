@@ -77,9 +77,9 @@ class Sum(_Listed):
         all_refusals = (*refusals, *(r.lift(positions, len(scope)) for r in made.refusals))
         done = bounded(Made(result, all_refusals), result, pa.decimal128(WIDE, digits))
         if self.empty is None:
-            return done.clean()
+            return done
         none = pc.and_not(pc.is_null(at), refused_rows(all_refusals, len(scope)))
-        return done.then(pc.if_else(none, literal(self.empty, done.values.type), done.values)).clean()
+        return done.then(pc.if_else(none, literal(self.empty, done.values.type), done.values))
 
     def words(self) -> str:
         what = f"`{self.path}`" if self.of is None else f"{verb(self.of).words()} over `{self.path}`"
@@ -102,7 +102,7 @@ class Count(_Listed):
 
     def make(self, scope: Scope, want: pa.DataType | None = None) -> Made:
         _, positions, _, refusals = self._elements(scope, self.path, self.where)
-        return Made(pa.array(np.bincount(positions.to_numpy(), minlength=len(scope)), pa.int64()), refusals).clean()
+        return Made(pa.array(np.bincount(positions.to_numpy(), minlength=len(scope)), pa.int64()), refusals)
 
     def words(self) -> str:
         return f"the number of `{self.path}`{_where(self.where)}"
@@ -132,7 +132,7 @@ class First(_Listed):
         starts, ends = np.searchsorted(found, numbers), np.searchsorted(found, numbers, side="right")
         none = starts == ends
         at = pa.array(np.where(none, 0, ends - 1 if self.last else starts), pa.int64(), mask=none)
-        lifted = (part for r in made.refusals if (part := r.take(at)).rows.true_count)
+        lifted = (r.take(at) for r in made.refusals)
         return Made(made.values.take(at), (*refusals, *lifted))
 
     def words(self) -> str:
@@ -171,7 +171,7 @@ class Match(_Listed):
         counts = pairs.aggregate([([], "count_all")])
         several = counts.filter(pc.greater(counts.column("count_all"), 1))
         double = pc.is_valid(locate([by.values, mine], [_whole(several, "key"), _whole(several, "record")]))
-        lifted = (part for r in made.refusals if (part := r.take(at)).rows.true_count)
+        lifted = (r.take(at) for r in made.refusals)
         twice = refuse(double, f"several {inner.record.name} have this {self.key}", by.values)
         return Made(made.values.take(at), (*by.refusals, *lifted, *twice))
 

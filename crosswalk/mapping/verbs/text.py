@@ -52,7 +52,7 @@ class Concat(Verb):
             # Not null_handling="skip": Arrow 26 then drops a row in which everything is missing.
             joined = pc.coalesce(both, joined, text) if self.skip_missing else both
         refusals: list[Refusal] = [r for m in made for r in m.refusals]
-        return Made(joined, tuple(refusals)).clean()
+        return Made(joined, tuple(refusals))
 
     def words(self) -> str:
         glue = f" with {self.separator!r} between" if self.separator else ""
