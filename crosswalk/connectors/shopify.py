@@ -249,8 +249,9 @@ class Shopify(Connector):
         aim = min(AIM, price.maximum / 2) if price.maximum > 0 else AIM
         each = price.requested / size
         self._sizes[name] = max(1, min(LARGEST_PAGE, size * 4, int(aim / each)))
-        # A price grows with the size, at most in proportion: rather too much taken than a query refused.
-        self._price[name] = max(price.requested, each * self._sizes[name])
+        # A price grows with the size by steps: rather too much is taken, and given back, than a query refused.
+        grown = min(DEAREST, each * self._sizes[name] * 1.2) if self._sizes[name] > size else 0.0
+        self._price[name] = max(price.requested, grown)
 
     def _whole(self, facts: Resource, raw: bytes) -> bytes:
         """The record with every nested connection read to its end; untouched when there is nothing to add."""
