@@ -38,6 +38,8 @@ def cost(door: Door, query: str, **variables: Any) -> dict[str, Any]:
         ("{orders(first:10){edges{cursor node{id}}}}", 6, 12),
         ("query($n:Int=10){orders(first:$n){nodes{id}}}", 6, 12),
         ("{orders(first:2){nodes{customer{id} lineItems(first:50){nodes{taxLines{title}}}}}}", 20, 210),
+        ("query($c:Boolean=false){shop{name} ordersCount@include(if:$c){count} x:shop@skip(if:true){name}}", 1, 1),
+        ("query($c:Boolean=true){shop{name} ordersCount@include(if:$c){count}}", 2, 2),
         ("{a:shop{name} b:shop{name} ...F} fragment F on QueryRoot{c:shop{plan{shopifyPlus}}}", 4, 4),
         ('{nodes(ids:["gid://shopify/Order/1","gid://shopify/Order/2"]){id ... on Order{customer{id}}}}', 4, 4),
         ('mutation{customerCreate(input:{email:"a@b.test"}){customer{id} userErrors{message}}}', 10, 10),

@@ -61,9 +61,13 @@ class Part:
     size: ValueNode | None = None
     parts: list[Part] = field(default_factory=list)
     choices: dict[str, list[Part]] = field(default_factory=dict)
+    # @include and @skip: the condition, and what it must be for the field to count.
+    conditions: list[tuple[ValueNode, bool]] = field(default_factory=list)
 
     def requested(self, variables: Mapping[str, Any], scale: Scale) -> int:
         """What is taken before it runs."""
+        if any(bool(value_from_ast_untyped(on, dict(variables))) is not wanted for on, wanted in self.conditions):
+            return 0
         if self.kind == "choice":
             return max((_sum(parts, variables, scale) for parts in self.choices.values()), default=0)
         children = _sum(self.parts, variables, scale)
@@ -79,7 +83,9 @@ class Part:
         if self.kind == "choice":
             options = [sum(part.actual(holder, scale) for part in parts) for parts in self.choices.values()]
             return max(options, default=0)
-        value = holder.get(self.key)
+        if self.key not in holder:
+            return 0
+        value = holder[self.key]
         if self.kind == "connection":
             value = value or {}
             nodes = value["nodes"] if "nodes" in value else [edge.get("node") for edge in value.get("edges", ())]
@@ -155,6 +161,7 @@ class Plan:
                 if made is not None and made.key in out:
                     out[made.key].parts.extend(made.parts)
                 elif made is not None:
+                    made.conditions = _conditions(node)
                     out[made.key] = made
                 continue
             fragment = self._fragments[node.name.value] if isinstance(node, FragmentSpreadNode) else node
@@ -211,6 +218,14 @@ def _fields(
         elif isinstance(node, FragmentSpreadNode) and fragments:
             out += _fields(fragments[node.name.value].selection_set, fragments)
     return out
+
+
+def _conditions(node: FieldNode) -> list[tuple[ValueNode, bool]]:
+    return [
+        (directive.arguments[0].value, directive.name.value == "include")
+        for directive in node.directives or ()
+        if directive.name.value in ("include", "skip") and directive.arguments
+    ]
 
 
 def _key(node: FieldNode) -> str:
