@@ -14,6 +14,7 @@ from crosswalk.frames.dedupe import dedupe
 from crosswalk.frames.parse import parse
 from crosswalk.frames.split import split
 from crosswalk.frames.validate import validate
+from crosswalk.schemas.base import ID, INSTANT, Field, Record
 
 Spoil = Callable[[dict[str, Any]], Any]
 
@@ -131,7 +132,7 @@ def test_bad_records_come_through_the_pages() -> None:
 
 
 def test_a_record_read_twice_counts_once_in_its_newest_version() -> None:
-    """Pages overlap; of equal versions the last read stays, an unknown version is the oldest."""
+    """Pages overlap; of equal versions the last read stays."""
     raws = [
         raw(n=1, changedAt="2026-11-23T10:00:00Z", title="old"),
         raw(n=2, title="only"),
@@ -149,3 +150,21 @@ def test_a_record_read_twice_counts_once_in_its_newest_version() -> None:
     again = dedupe(distinct.frame, distinct.kept)
     assert again.frame is distinct.frame
     assert again.duplicates == pa.array([], pa.int64())
+
+
+def test_an_unknown_version_is_the_oldest() -> None:
+    """A record without its version gives way to one that has it, wherever it stands."""
+    record = Record("test.x", "id", "at", (Field("id", ID), Field("at", INSTANT)))
+    known, unknown = b'{"id": "1", "at": "1960-01-01T00:00:00Z"}', b'{"id": "1", "at": null}'
+    for raws in ([known, unknown], [unknown, known]):
+        parsed = parse(record, raws)
+        distinct = dedupe(parsed.frame, parsed.kept)
+        assert distinct.kept.to_pylist() == [raws.index(known)]
+        assert distinct.duplicates.to_pylist() == [raws.index(unknown)]
+
+
+def test_records_without_versions_count_once() -> None:
+    """Where a resource has no version the last read stays."""
+    record = Record("test.x", "id", "", (Field("id", ID),))
+    parsed = parse(record, [b'{"id": "1"}', b'{"id": "2"}', b'{"id": "1"}'])
+    assert dedupe(parsed.frame, parsed.kept).kept.to_pylist() == [1, 2]

@@ -112,7 +112,9 @@ def _total(amount: str) -> dict[str, Any]:
     return {"total": {"amount": amount, "currency": "EUR"}}
 
 
-@pytest.mark.parametrize("amount", ["", " 1", "1,50", "NaN", "Infinity", "1.23456", "1234567890123456", "1e99", "free"])
+@pytest.mark.parametrize(
+    "amount", ["", " 1", "1,50", "NaN", "Infinity", "1.23456", "1234567890123456", "1e99", "1e-43", "9e-63", "free"]
+)
 def test_money_that_is_no_exact_decimal_is_held(amount: str) -> None:
     """Money is never rounded, cut or guessed."""
     field, reason = held(raw(n=2, **_total(amount)))
