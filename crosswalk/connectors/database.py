@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError
 from crosswalk.clock import Clock
 from crosswalk.connectors import database_load as loading
 from crosswalk.connectors.database_dialect import Dialect
+from crosswalk.connectors.database_fence import pass_fence
 from crosswalk.connectors.database_layout import Table, layout
 from crosswalk.connectors.database_postgresql import PostgreSQL
 from crosswalk.connectors.database_read import read
@@ -135,6 +136,15 @@ class Database:
             changes = stand(connection, self.dialect, table, allow_new_columns, owner, write=not dry_run)
         self._tables[record.name] = table
         return changes
+
+    def fence(self, connection: sa.Connection, scope: str, number: int, epoch: str) -> None:
+        """Raise Fenced when a later holder of the lease on ``scope`` has passed here; else keep it out of the way until
+        this transaction ends. For a target that is not the store's own database, in the transaction of ``load``.
+
+        number: the lease's fence, which grows with every holder of an epoch. A new epoch begins anew.
+        """
+        with self._within(connection):
+            pass_fence(connection, self.dialect, scope, number, epoch)
 
     def load(self, frame: Frame, versions: pa.Array, connection: sa.Connection | None = None) -> Loaded:
         """Insert and update rows as a set, their lines with them; an older version never overwrites a newer one.

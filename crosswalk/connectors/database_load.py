@@ -135,13 +135,33 @@ def _write(
     root = tables.pop(table.name)
     root = root.append_column(VERSION, chunk.versions.take(take)).append_column(HASH, chunk.hashes.take(take))
     root = root.append_column(LOADED, pa.repeat(pa.scalar(now, pa.timestamp("us", tz="UTC")), len(root)))
-    with staged(connection, dialect, "cw_keys", {"key": chunk.keys.take(take)}) as keys:
+    heads = {"key": chunk.keys.take(take), "hash": chunk.hashes.take(take)}
+    with staged(connection, dialect, "cw_keys", heads) as keys:
         _clear(connection, dialect, table, keys)
-    created = pa.array(codes[changed] == CREATED)
-    dialect.append(connection, table.name, root.filter(created))
-    _update(connection, dialect, table, root.filter(pa.array(codes[changed] == UPDATED)))
-    for name, data in tables.items():
-        dialect.append(connection, name, data)
+        created = pa.array(codes[changed] == CREATED)
+        dialect.append(connection, table.name, root.filter(created))
+        _update(connection, dialect, table, root.filter(pa.array(codes[changed] == UPDATED)))
+        for name, data in tables.items():
+            dialect.append(connection, name, data)
+        _prove(connection, dialect, table, keys, frame)
+
+
+def _prove(connection: sa.Connection, dialect: Dialect, table: Table, keys: sa.Table, frame: Frame) -> None:
+    """Count what stands there now, before the commit: a row that got lost on the way must not be called loaded."""
+    there = target(table, dialect)
+    same = sa.and_(there.c[table.key[0]] == keys.c.key, there.c[HASH] == keys.c.hash)
+    found = connection.execute(sa.select(sa.func.count()).select_from(keys).join(there, same)).scalar_one()
+    _exactly(found, len(frame), table)
+    for name, below in table.lists.items():
+        _prove_lines(connection, dialect, below, keys, frame.lines[name])
+
+
+def _prove_lines(connection: sa.Connection, dialect: Dialect, table: Table, keys: sa.Table, lines: Frame) -> None:
+    there = target(table, dialect)
+    chosen = sa.select(sa.func.count()).select_from(there).where(there.c[PARENT].in_(sa.select(keys.c.key)))
+    _exactly(connection.execute(chosen).scalar_one(), len(lines), table)
+    for name, below in table.lists.items():
+        _prove_lines(connection, dialect, below, keys, lines.lines[name])
 
 
 def _clear(connection: sa.Connection, dialect: Dialect, table: Table, keys: sa.Table) -> None:
@@ -169,7 +189,7 @@ def _update(connection: sa.Connection, dialect: Dialect, table: Table, root: pa.
 def _exactly(done: int, expected: int, table: Table) -> None:
     if done != expected:
         raise Transient(
-            f"table {table.name}: {done} rows changed where {expected} were compared; somebody else writes to it",
+            f"table {table.name}: {done} rows where {expected} were expected; somebody else may be writing to it",
             safe="nothing of this chunk was written",
             next_command="run again",
         )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from database_cases import ORDERS, frame, orders, plain, versions
@@ -18,6 +19,7 @@ from crosswalk.connectors import database_postgresql, database_sqlite
 from crosswalk.connectors.database import Database, Loaded
 from crosswalk.errors import (
     AnswerLost,
+    Fenced,
     Invalid,
     NotFound,
     ServerFault,
@@ -26,6 +28,7 @@ from crosswalk.errors import (
     Unreachable,
     VendorError,
 )
+from crosswalk.schemas.base import TEXT, Field, Record
 
 ROWS = orders(30)
 NEW = orders(30, seed=2)
@@ -133,12 +136,62 @@ def test_the_caller_s_own_check_stops_the_chunk(loaded: Database) -> None:
     assert _rows(loaded) == ROWS
 
 
+def test_a_holder_that_lost_its_lease_cannot_write(loaded: Database) -> None:
+    """Once a later holder has passed the fence, an earlier one writes nothing, although the store is elsewhere."""
+    for number in (1, 1, 2):
+        with loaded.transaction() as connection:
+            loaded.fence(connection, "binding", number, "epoch")
+    with pytest.raises(Fenced, match="taken over binding"), loaded.transaction() as connection:
+        loaded.load(frame(ORDERS, NEW), versions(30, 2), connection)
+        loaded.fence(connection, "binding", 1, "epoch")
+    assert _rows(loaded) == ROWS
+    with loaded.transaction() as connection:
+        loaded.fence(connection, "another binding", 1, "epoch")
+        loaded.fence(connection, "binding", 1, "after a restore")
+
+
+@pytest.mark.postgres
+def test_an_engine_that_prepares_statements_may_be_lent(postgres_url: str, clock: SharedClock) -> None:
+    """A transaction of an engine with prepared statements, such as the store's, loads chunk after chunk, also after a
+    column was added."""
+    database = Database(postgres_url, clock)
+    lent = sa.create_engine(postgres_url, pool_size=1)
+    wider = Record(ORDERS.name, key="id", version="", fields=(*ORDERS.fields, Field("extra", TEXT)))
+    database.prepare(ORDERS)
+    for number in range(1, 13):
+        rows = [{**row, "name": str(number)} for row in ROWS]
+        with lent.begin() as connection:
+            assert database.load(frame(ORDERS, rows), versions(30, number), connection).total == 30
+    database.prepare(wider)
+    for number in range(13, 20):
+        rows = [{**row, "name": str(number), "extra": "x"} for row in ROWS]
+        with lent.begin() as connection:
+            assert database.load(frame(wider, rows), versions(30, number), connection) == Loaded(updated=30)
+    lent.dispose()
+    database.close()
+
+
 def test_a_value_that_the_database_refuses_takes_the_chunk_back(loaded: Database) -> None:
     """A rule that people put on a column refuses one row: nothing of the chunk is in, and the error says which rule."""
     with loaded.transaction() as connection:
         connection.exec_driver_sql("CREATE UNIQUE INDEX one_name ON orders (name)")
     with pytest.raises(Invalid, match=r"one_name|orders\.name"):
         loaded.load(frame(ORDERS, [*NEW[:5], {"id": "other", "name": "#20"}]), versions(6, 2))
+    assert _rows(loaded) == ROWS
+
+
+@pytest.mark.parametrize("table", ["orders", "orders_lines", "orders_lines_taxes", "cw_rows"])
+def test_a_row_that_is_lost_on_the_way_is_noticed(loaded: Database, table: str) -> None:
+    """A writer that swallows one row of any table fails before the commit, and nothing of the chunk is in."""
+    append = loaded.dialect.append
+
+    def swallow(connection: sa.Connection, name: str, rows: pa.Table) -> None:
+        append(connection, name, rows.slice(1) if name == table else rows)
+
+    loaded.dialect.append = swallow  # type: ignore[method-assign]
+    more = [*NEW, *({**row, "id": f"{row['id']}-new"} for row in NEW)]
+    with pytest.raises(Transient, match="were expected"):
+        loaded.load(frame(ORDERS, more), versions(60, 2))
     assert _rows(loaded) == ROWS
 
 

@@ -19,13 +19,14 @@ from crosswalk.frames.frame import Frame
 COUNT = 4000
 
 
-def _best(work: Callable[[], Any]) -> float:
-    """Seconds of the best of three."""
+def _best(work: Callable[[], Any], database: Database) -> float:
+    """Seconds of the best of three; of the processor where the database works inside this process."""
+    now = time.process_time if database.dialect.name == "sqlite" else time.perf_counter
     times = []
     for _ in range(3):
-        begun = time.perf_counter()
+        begun = now()
         work()
-        times.append(time.perf_counter() - begun)
+        times.append(now() - begun)
     return min(times)
 
 
@@ -52,9 +53,9 @@ def test_loading_in_bulk_has_a_floor(database: Database, clock: SharedClock) -> 
     ours also hashes, compares and clears: it keeps two fifths of the pace."""
     chunk = frame(ORDERS, orders(COUNT))
     database.prepare(ORDERS, schema_prefix="plain_")
-    plain_seconds = _best(lambda: (_empty(database, "plain_"), _plain_way(database, chunk)))
+    plain_seconds = _best(lambda: (_empty(database, "plain_"), _plain_way(database, chunk)), database)
     database.prepare(ORDERS)
-    ours = _best(lambda: (_empty(database, ""), database.load(chunk, versions(COUNT))))
+    ours = _best(lambda: (_empty(database, ""), database.load(chunk, versions(COUNT))), database)
     ratio = plain_seconds / ours
     print(f"{database.dialect.name}: {COUNT / ours:,.0f} rows/s, {ratio:.2f} times executemany")
     assert ratio > (2 if database.dialect.name == "postgresql" else 0.4)
@@ -64,8 +65,8 @@ def test_hashing_is_a_small_part(database: Database) -> None:
     """The hashes of a chunk with its lines cost less than a quarter of loading it."""
     chunk = frame(ORDERS, orders(COUNT))
     database.prepare(ORDERS)
-    loading = _best(lambda: (_empty(database, ""), database.load(chunk, versions(COUNT))))
-    hashing = _best(lambda: hashes(chunk))
+    loading = _best(lambda: (_empty(database, ""), database.load(chunk, versions(COUNT))), database)
+    hashing = _best(lambda: hashes(chunk), database)
     print(f"{database.dialect.name}: hashing is {hashing / loading:.0%} of loading")
     assert hashing < 0.25 * loading
 
@@ -74,8 +75,8 @@ def test_an_unchanged_chunk_is_cheap(database: Database) -> None:
     """A chunk that stands there already costs less than two thirds of loading it."""
     chunk = frame(ORDERS, orders(COUNT))
     database.prepare(ORDERS)
-    loading = _best(lambda: (_empty(database, ""), database.load(chunk, versions(COUNT))))
-    again = _best(lambda: database.load(chunk, versions(COUNT)))
+    loading = _best(lambda: (_empty(database, ""), database.load(chunk, versions(COUNT))), database)
+    again = _best(lambda: database.load(chunk, versions(COUNT)), database)
     print(f"{database.dialect.name}: unchanged costs {again / loading:.0%}")
     assert again < 0.67 * loading
 
