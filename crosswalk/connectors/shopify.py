@@ -45,6 +45,8 @@ from crosswalk.schemas import shopify as schema
 VERSION = "2026-10"
 # One query may ask for 1,000 points; some are left for what the price is estimated too low.
 DEAREST, AIM = 1000, 900
+# What the first page costs besides, since it counts.
+COUNTING = 5
 FIRST_PAGE, LARGEST_PAGE, SHRINK_AT_MOST = 10, 250, 8
 # A sorted search ends at 25,000 objects; before that it is begun again from the last change.
 DEEPEST = 20_000
@@ -251,7 +253,7 @@ class Shopify(Connector):
         self._sizes[name] = max(1, min(LARGEST_PAGE, size * 4, int(aim / each)))
         # A price grows with the size by steps: rather too much is taken, and given back, than a query refused.
         grown = min(DEAREST, each * self._sizes[name] * 1.2) if self._sizes[name] > size else 0.0
-        self._price[name] = max(price.requested, grown)
+        self._price[name] = max(price.requested + COUNTING, grown)
 
     def _whole(self, facts: Resource, raw: bytes) -> bytes:
         """The record with every nested connection read to its end; untouched when there is nothing to add."""
