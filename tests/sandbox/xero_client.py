@@ -118,8 +118,8 @@ class Xero:
 
 
 def invoice(contact_id: str, **fields: Any) -> dict[str, Any]:
-    """100.00 net at 21 %, approved."""
-    return {
+    """100.00 net at 21 %, approved; a field that is None is left out."""
+    found = {
         "Type": "ACCREC",
         "Contact": {"ContactID": contact_id},
         "Date": "2026-11-20",
@@ -128,12 +128,13 @@ def invoice(contact_id: str, **fields: Any) -> dict[str, Any]:
         "LineItems": [line()],
         **fields,
     }
+    return {k: v for k, v in found.items() if v is not None}
 
 
 def note(contact_id: str, **fields: Any) -> dict[str, Any]:
     """The credit of such an invoice."""
     found = invoice(contact_id, **{"Type": "ACCRECCREDIT", **fields})
-    found.pop("DueDate")
+    found.pop("DueDate", None)
     return found
 
 
@@ -149,13 +150,14 @@ def line(**fields: Any) -> dict[str, Any]:
 
 
 def payment(invoice_id: str, amount: float, **fields: Any) -> dict[str, Any]:
-    return {
+    found = {
         "Invoice": {"InvoiceID": invoice_id},
         "Account": {"Code": "1010"},
         "Date": "2026-11-21",
         "Amount": amount,
         **fields,
     }
+    return {k: v for k, v in found.items() if v is not None}
 
 
 def messages(element: dict[str, Any]) -> list[str]:

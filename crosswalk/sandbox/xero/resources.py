@@ -247,7 +247,7 @@ def put_allocations(call: Call, key: str) -> Payload:
             lambda c, e: money.allocate(c, note, e),
             render.allocation,
             id_name="AllocationID",
-            flag_name="HasErrors",
+            flag_name="",
             summarize=call.switch("summarizeErrors", True),
         )
     }
@@ -260,7 +260,7 @@ def delete_allocation(call: Call, key: str, allocation_id: str) -> Payload:
         raise not_found()
     with call.books.change():
         money.remove_allocation(call, found)
-    return {"AllocationID": found.id, "IsDeleted": True}
+    return render.allocation(call, found) | {"IsDeleted": True}
 
 
 def _payment(call: Call, key: str) -> Payment:
