@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime
 from typing import Any
 
@@ -152,6 +153,27 @@ def test_the_version_in_use_retires_with_time(door: Door) -> None:
     assert door.ask(NAME).headers["X-Shopify-API-Version"] == "2027-04"
 
 
+def test_tokens_are_answered_while_a_query_runs(door: Door) -> None:
+    """Logging in and being refused wait for no query: the shop may be busy meanwhile."""
+    held, done = threading.Event(), threading.Event()
+
+    def busy() -> None:
+        with door.shop.lock:
+            held.set()
+            done.wait(5)
+
+    thread = threading.Thread(target=busy)
+    thread.start()
+    held.wait(10)
+    try:
+        assert get_token(door).status_code == 200
+        assert door.ask(NAME, token="shpat_wrong").status_code == 401
+        assert thread.is_alive()
+    finally:
+        done.set()
+        thread.join()
+
+
 def test_unknown_addresses_are_not_found(door: Door) -> None:
     """Anything but the served addresses is 404 with the vendor's body."""
     answer = door.send("GET", "/admin/api/2026-10/orders.json", headers={"X-Shopify-Access-Token": TOKEN})
@@ -195,6 +217,15 @@ def test_orders_older_than_sixty_days_need_their_own_scope(clock: SharedClock) -
     body = door.body("query($id:ID!){ordersCount{count} order(id:$id){id} nodes(ids:[$id]){id}}", id=old)
     assert body["data"] == {"ordersCount": {"count": 1}, "order": None, "nodes": [None]}
     assert "errors" not in body
+
+
+def test_a_token_may_lose_a_scope_without_a_word(door: Door) -> None:
+    """A token that loses read_all_orders goes on, and its complete listing is complete for less."""
+    door.order(1, createdAt="2026-01-01T00:00:00Z")
+    door.order(2)
+    assert door.names("") == ["#1001", "#1002"]
+    door.shop.accounts.rescope(TOKEN, ALL - {"read_all_orders"})
+    assert door.names("") == ["#1002"]
 
 
 def test_the_granted_scopes_can_be_read(door: Door) -> None:

@@ -36,12 +36,13 @@ class Grant:
 
 @dataclass
 class Account:
-    """The shop's apps and the tokens that are out."""
+    """The shop's apps and the tokens that are out. seed fixes the tokens it makes up."""
 
     clock: Clock
-    random: random.Random
+    seed: int
 
     def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
         self.apps: dict[str, App] = {}
         self.tokens: dict[str, Grant] = {}
         self.codes: dict[str, App] = {}
@@ -57,6 +58,10 @@ class Account:
         self.tokens[token] = Grant(app, None)
         return app
 
+    def rescope(self, token: str, scopes: frozenset[str] | set[str]) -> None:
+        """Grant the app of this token these scopes from now on, for all its tokens; KeyError for an unknown token."""
+        self.tokens[token].app.scopes = frozenset(scopes)
+
     def revoke(self, token: str) -> None:
         """Take a token back."""
         self.tokens.pop(token, None)
@@ -70,7 +75,7 @@ class Account:
 
     def issue(self, app: App, lasting: bool = False) -> str:
         """A new token; 24 hours unless lasting. Earlier ones go on until their end."""
-        token = f"shpat_{self.random.getrandbits(128):032x}"
+        token = f"shpat_{self._random.getrandbits(128):032x}"
         self.tokens[token] = Grant(app, None if lasting else self.clock.now() + TOKEN_LIFE)
         return token
 

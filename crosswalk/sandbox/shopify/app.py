@@ -83,8 +83,7 @@ class _Door:
             sent = msgspec.json.decode(raw) if "json" in kind else {k: v[0] for k, v in parse_qs(raw.decode()).items()}
         except (ValueError, msgspec.DecodeError):
             sent = {}
-        with self.shop.lock:
-            return self._issue(request, sent if isinstance(sent, dict) else {})
+        return self._issue(request, sent if isinstance(sent, dict) else {})
 
     def _issue(self, request: Request, sent: dict[str, Any]) -> Response:
         accounts = self.shop.accounts
@@ -112,8 +111,7 @@ class _Door:
         return _answer(200, {"access_scopes": [{"handle": scope} for scope in sorted(grant.app.scopes)]})
 
     def _grant(self, request: Request) -> Grant | None:
-        with self.shop.lock:
-            return self.shop.accounts.grant(request.headers.get("x-shopify-access-token"))
+        return self.shop.accounts.grant(request.headers.get("x-shopify-access-token"))
 
     def _right_host(self, request: Request) -> bool:
         # A name says which shop is meant; an address or a test's name means this one.

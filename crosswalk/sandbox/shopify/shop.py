@@ -118,7 +118,9 @@ class Shop:
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
         self.random = random.Random(self.seed)
-        self.accounts = Account(self.clock, self.random)
+        self.accounts = Account(self.clock, self.seed)
+        # Apart, so that counting never waits for a query that is being answered.
+        self._counting = threading.Lock()
         self._nodes: dict[str, dict[str, Node]] = {name: {} for name in COLLECTIONS}
         # The order that a line item, refund or transaction belongs to.
         self._parts: dict[str, str] = {}
@@ -260,12 +262,12 @@ class Shop:
 
     def count(self, operation: str) -> None:
         """Note that a request came in."""
-        with self.lock:
+        with self._counting:
             self._requests[operation] += 1
 
     def requests(self) -> dict[str, int]:
         """How many requests came in, by operation name (``anonymous`` without one, ``token`` for token requests)."""
-        with self.lock:
+        with self._counting:
             return dict(self._requests)
 
     def note(self, operation: str, id_: str) -> None:
