@@ -175,6 +175,8 @@ SYSTEM = System(
         "accounting.settings.read",
     ),
     resources={r.record.resource: r for r in RESOURCES},
+    classify=xero_answers.classify,
+    tell=xero_answers.tell,
     remarks=("An organisation on the Starter tier has 1,000 calls a day instead of 5,000.",),
 )
 
