@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import openapi
 import pytest
 import yaml
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "sandbox"))
-
-from xero_client import Got, Xero, invoice, line, note, payment
+from sandbox.xero_client import Got, Xero, invoice, line, note, payment
 
 from crosswalk.sandbox.xero.api import ROUTES, find_route
 

@@ -233,6 +233,19 @@ def test_nested_changes_contact(xero: Xero) -> None:
     assert get(xero, made)["ContactPersons"] == [{"FirstName": "Sue"}]
     xero.invoice(Contact={"ContactID": made, "EmailAddress": "new@example.com"})
     assert (get(xero, made)["EmailAddress"], get(xero, made)["ContactPersons"]) == ("new@example.com", [])
+    xero.invoice(Contact={"ContactID": made, "Name": "Mei Ng-Smit"})
+    assert get(xero, made)["Name"] == "Mei Ng-Smit"
+
+
+def test_nested_contact_of_the_sdk(xero: Xero) -> None:
+    """What a client library adds to a nested contact, flags and empty lists, changes nothing."""
+    made = xero.contact("Mei Ng", ContactPersons=[{"FirstName": "Sue"}])
+    sent = {"ContactID": made, "Name": "mei ng", "HasAttachments": False, "HasValidationErrors": False, "Addresses": []}
+    before = get(xero, made)
+    xero.clock.sleep(60)
+    xero.invoice(Contact=sent)
+    after = get(xero, made)
+    assert (after["ContactPersons"], after["UpdatedDateUTC"]) == ([{"FirstName": "Sue"}], before["UpdatedDateUTC"])
 
 
 def test_nested_goes_with_its_invoice(xero: Xero) -> None:

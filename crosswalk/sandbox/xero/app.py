@@ -7,11 +7,12 @@ from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from crosswalk.clock import Clock
 from crosswalk.sandbox.xero import api
+from crosswalk.sandbox.xero.errors import NOT_FOUND
 from crosswalk.sandbox.xero.identity import Identity
 from crosswalk.sandbox.xero.organisation import Organisation
 
@@ -45,7 +46,12 @@ def create(org: Organisation, clock: Clock) -> Starlette:
         return Response(answer.body, answer.status, headers)
 
     methods = ["GET", "PUT", "POST", "DELETE", "PATCH"]
-    return Starlette(routes=[*Identity(org).routes, Route(BASE + "/{path:path}", endpoint, methods=methods)])
+    routes = [*Identity(org).routes, Route(BASE + "/{path:path}", endpoint, methods=methods)]
+    return Starlette(routes=routes, exception_handlers={404: _nowhere})
+
+
+async def _nowhere(request: Request, error: Exception) -> Response:
+    return PlainTextResponse(NOT_FOUND, 404)
 
 
 def _path(request: Request) -> str:

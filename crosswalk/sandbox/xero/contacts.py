@@ -43,7 +43,8 @@ PHONE = {"PhoneNumber": 50, "PhoneAreaCode": 10, "PhoneCountryCode": 20}
 ADDRESS_TYPES = ("STREET", "POBOX")
 PHONE_TYPES = ("DDI", "DEFAULT", "FAX", "MOBILE")
 _EMAIL = re.compile(r"^[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+$")
-_MATCHING = {"ContactID", "ContactNumber", "Name", "ContactStatus"}
+# What changes a contact when it stands inside a document; anything else there is ignored.
+_CHANGING = {*TEXTS, "Addresses", "Phones", "ContactPersons", "PaymentTerms"}
 
 
 def write(call: Call, element: Element, create_only: bool, contact_id: str | None = None) -> Contact:
@@ -108,7 +109,8 @@ def nested(call: Call, element: Element) -> Contact:
             "The contact with the specified contact details has been archived. "
             "The contact must be un-archived before creating new invoices or credit notes."
         )
-    if any(element.get(k) is not None for k in element if k not in _MATCHING):
+    renamed = (text(element, "Name") or found.name).strip().casefold() != found.name.casefold()
+    if renamed or any(element.get(k) not in (None, [], {}) for k in _CHANGING):
         update(call, found, {"ContactPersons": [], **element})
     return found
 

@@ -44,8 +44,11 @@ class Identity:
             Route("/identity/connect/authorize", self.authorize, methods=["GET", "POST"]),
             Route("/connect/token", self.token, methods=["POST"]),
             Route("/connect/revocation", self.revocation, methods=["POST"]),
-            Route("/connections", self.connections, methods=["GET"]),
-            Route("/connections/{id}", self.disconnect, methods=["DELETE"]),
+            *(Route(path, self.connections, methods=["GET"]) for path in ("/connections", "/Connections")),
+            *(
+                Route(f"{path}/{{id}}", self.disconnect, methods=["DELETE"])
+                for path in ("/connections", "/Connections")
+            ),
         ]
 
     async def authorize(self, request: Request) -> Response:
@@ -232,7 +235,7 @@ class Identity:
         return JSONResponse(refusal.payload, refusal.status)
 
     def _count(self, request: Request) -> None:
-        path = "/connections/{id}" if request.path_params.get("id") else request.url.path
+        path = "/connections/{id}" if request.path_params.get("id") else request.url.path.lower()
         self.org.requests[f"{request.method} {path}"] += 1
 
 
