@@ -285,6 +285,14 @@ def test_a_removal_that_overtakes_its_record(database: Database) -> None:
     assert database.load(frame(ORDERS, orders(1)), versions(1, 4)) == Loaded(stale=1)
 
 
+def test_an_older_removal_does_not_weaken_a_newer_one(database: Database) -> None:
+    """Removals that arrive out of order keep the newest: what lies between the two is still stale."""
+    database.prepare(ORDERS)
+    database.remove(ORDERS, [KEYS[0]], versions(1, 7))
+    database.remove(ORDERS, [KEYS[0]], versions(1, 3))
+    assert database.load(frame(ORDERS, orders(1)), versions(1, 5)) == Loaded(stale=1)
+
+
 def test_notes_of_removals_are_pruned(database: Database, clock: SharedClock) -> None:
     """What was removed is remembered for 90 days."""
     database.prepare(ORDERS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from database_cases import ORDERS, frame, orders, plain, versions
 
@@ -32,6 +34,16 @@ def test_tables_are_made_once(database: Database) -> None:
     made = [f"table {name} made" for name in ("orders", "orders_lines", "orders_lines_taxes", "orders_refunds")]
     assert database.prepare(ORDERS) == made
     assert database.prepare(ORDERS) == []
+
+
+def test_two_workers_prepare_at_once(database_url: str, clock: SharedClock) -> None:
+    """Of six workers that start together one makes the tables and none fails."""
+    databases = [Database(database_url, clock) for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        made = list(pool.map(lambda database: database.prepare(ORDERS), databases))
+    assert sorted(map(len, made)) == [0, 0, 0, 0, 0, 4]
+    for database in databases:
+        database.close()
 
 
 def test_types_and_keys_are_real(database: Database) -> None:
