@@ -23,7 +23,17 @@ from crosswalk.connectors.base import (
     setting,
 )
 from crosswalk.connectors.shopify_check import customers_shown
-from crosswalk.connectors.shopify_documents import SCOPES, SHAPES, allows, further, listing, nodes, search
+from crosswalk.connectors.shopify_documents import (
+    SCOPES,
+    SHAPES,
+    Shape,
+    allows,
+    counting,
+    further,
+    listing,
+    nodes,
+    search,
+)
 from crosswalk.connectors.wire import instant, peek, render, rows
 from crosswalk.errors import (
     AccessDenied,
@@ -45,8 +55,6 @@ from crosswalk.schemas import shopify as schema
 VERSION = "2026-10"
 # One query may ask for 1,000 points; some are left for what the price is estimated too low.
 DEAREST, AIM = 1000, 900
-# What the first page costs besides, since it counts.
-COUNTING = 5
 FIRST_PAGE, LARGEST_PAGE, SHRINK_AT_MOST = 10, 250, 8
 # A sorted search ends at 25,000 objects; before that it is begun again from the last change.
 DEEPEST = 20_000
@@ -197,17 +205,13 @@ class Shopify(Connector):
         shape = SHAPES[facts.name]
         since, after, seen = _resumed(resume, window)
         while True:
-            count = bool(shape.count) and resume is None and after is None and seen == 0 and since == window.since
-            variables: dict[str, Any] = {"after": after, "query": search(since, window.until)}
-            if shape.count:
-                variables["count"] = count
+            variables = {"after": after, "query": search(since, window.until)}
             records, rest = self._page(facts, variables)
             info = rest["data"][shape.field].get("pageInfo") or {}
             kept = [self._whole(facts, raw) for raw in records if not shape.by_day or _inside(raw, window)]
-            total = _exact(rest["data"].get("count")) if count else None
             seen += len(records)
             if info.get("hasNextPage") is not True:
-                yield Page(kept, None, total, self.client.vendor_now())
+                yield Page(kept, None, self._count(shape, window), self.client.vendor_now())
                 return
             if info.get("endCursor") in (None, after):
                 raise Incomplete(f"Shopify's {shape.field} say that there is a next page and give no new cursor to it")
@@ -215,7 +219,14 @@ class Shopify(Connector):
             last = instant(peek(records[-1], facts.record.version)) if records else None
             if seen >= DEEPEST and last is not None and (since is None or last > since):
                 since, after, seen = last, None, 0
-            yield Page(kept, _token(since, after, seen), total, self.client.vendor_now())
+            yield Page(kept, _token(since, after, seen), None, self.client.vendor_now())
+
+    def _count(self, shape: Shape, window: Window) -> int | None:
+        """How many the window holds now that it has been read: what left it meanwhile is newer and comes again."""
+        if not shape.count:
+            return None
+        answer = self.ask(counting(shape), {"query": search(window.since, window.until)})
+        return _exact(graphql.loads(answer.body)["data"]["count"])
 
     def _page(self, facts: Resource, variables: Mapping[str, Any]) -> tuple[list[bytes], dict[str, Any]]:
         """One page, as large as its price allows."""
@@ -253,7 +264,7 @@ class Shopify(Connector):
         self._sizes[name] = max(1, min(LARGEST_PAGE, size * 4, int(aim / each)))
         # A price grows with the size by steps: rather too much is taken, and given back, than a query refused.
         grown = min(DEAREST, each * self._sizes[name] * 1.2) if self._sizes[name] > size else 0.0
-        self._price[name] = max(price.requested + COUNTING, grown)
+        self._price[name] = max(price.requested, grown)
 
     def _whole(self, facts: Resource, raw: bytes) -> bytes:
         """The record with every nested connection read to its end; untouched when there is nothing to add."""
@@ -267,8 +278,8 @@ class Shopify(Connector):
             self._finish(facts, cut)
         try:
             return render(record)
-        except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
-            return raw
+        except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError, TypeError, ValueError):
+            return raw  # half a surrogate or NaN: the same
 
     def _finish(self, facts: Resource, cut: graphql.Cut) -> None:
         """Read a nested connection to its end, into the record."""

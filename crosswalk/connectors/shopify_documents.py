@@ -55,13 +55,16 @@ def allows(granted: frozenset[str], scope: str) -> bool:
 def listing(facts: Resource, shrink: int = 1) -> str:
     """The document that lists a resource, last changed last."""
     shape = SHAPES[facts.name]
-    counted = f"count: {shape.count}(query: $query) @include(if: $count) {{ count precision }} " if shape.count else ""
-    flag = ", $count: Boolean!" if shape.count else ""
     return (
-        f"query {shape.type}s($first: Int!, $after: String, $query: String{flag}) {{ {counted}"
+        f"query {shape.type}s($first: Int!, $after: String, $query: String) {{ "
         f"{shape.field}(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {{ {graphql.PAGE_INFO} "
         f"nodes {{ {graphql.selection(facts.record.fields, SIZES, shrink)} }} }} }}"
     )
+
+
+def counting(shape: Shape) -> str:
+    """The document that counts what a search finds, without the usual limit."""
+    return f"query Count($query: String) {{ count: {shape.count}(query: $query, limit: null) {{ count precision }} }}"
 
 
 def nodes(facts: Resource, shrink: int = 1) -> str:

@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 
+from crosswalk.frames import payload
 from crosswalk.frames.split import split
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
-_ENCODER = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 _SLASH_DATE = re.compile(r"^/Date\((-?\d+)(?:[+-]\d{4})?\)/$")
 
 
@@ -25,8 +25,14 @@ def decode(body: bytes) -> Any:
 
 
 def render(value: Any) -> bytes:
-    """JSON with keys sorted and decimals written as the numbers they are; dates as ``2026-11-20``."""
-    return _ENCODER.encode(value)
+    """JSON with keys sorted, decimals as the numbers they are, dates as ``2026-11-20``. TypeError for a float."""
+    return payload.render(_sorted(value))
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return [_sorted(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def instant(text: Any) -> datetime | None:

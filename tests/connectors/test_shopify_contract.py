@@ -35,6 +35,9 @@ def documents() -> dict[str, str]:
         "customers shown": shopify_documents.CUSTOMERS,
         "shop": shopify_check.SHOP,
     }
+    for name, shape in shopify_documents.SHAPES.items():
+        if shape.count:
+            found[f"{name} counted"] = shopify_documents.counting(shape)
     for resource in SYSTEM.resources.values():
         for shrink in (1, SHRINK_AT_MOST):
             found[f"{resource.name} listed, {shrink}"] = shopify_documents.listing(resource, shrink)

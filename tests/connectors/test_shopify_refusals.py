@@ -105,7 +105,7 @@ def test_half_an_answer_is_an_error(systems: Systems) -> None:
 def test_a_filter_that_was_not_understood_is_an_error(systems: Systems) -> None:
     """Shopify warns and answers with everything; everything is not what was asked for."""
     document = documents.listing(SYSTEM.resource("orders"))
-    variables = {"first": 1, "query": "updated_on:>'2026-11-01'", "count": False}
+    variables = {"first": 1, "query": "updated_on:>'2026-11-01'"}
     with pytest.raises(FilterIgnored, match="updated_on"):
         systems.shopify().ask(document, variables)
 
