@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crosswalk.errors import MappingError
-from crosswalk.mapping.verb import Made, Refusal, refuse, without
+from crosswalk.mapping.verb import Made, refuse, without
 from crosswalk.schemas.base import BOOLEAN, DATE, INSTANT, INTEGER, TEXT, Type, decimal
 
 WIDE = 38
@@ -84,20 +84,23 @@ def fits(have: Type, want: Type) -> str:
     return f"makes {have.name} where {want.name} is wanted"
 
 
+def exact(values: pa.Array) -> pa.Array:
+    """Whole numbers as decimals; decimals as they are."""
+    return values.cast(pa.decimal128(19, 0)) if pa.types.is_int64(values.type) else values
+
+
 def fit(made: Made, arrow: pa.DataType) -> Made:
-    """The values as this type; a number that is too large for it is refused."""
-    values = made.values
-    if values.type == arrow:
+    """The values as this type, never rounded; a number that is too large for it is refused."""
+    if made.values.type == arrow:
         return made
-    wide = values.cast(pa.decimal256(76, scale(arrow)))
+    values = exact(made.values)
+    try:
+        return made.then(values.cast(arrow))
+    except pa.ArrowInvalid:
+        wide = values.cast(pa.decimal256(76, scale(arrow)))
     limit = pa.scalar(Decimal(10) ** (arrow.precision - arrow.scale), wide.type)
-    over = refuse(pc.greater_equal(pc.abs(wide), limit), "the number is too large for its field", values)
-    return made.then(narrow(wide, over, arrow), *over)
-
-
-def narrow(wide: pa.Array, over: tuple[Refusal, ...], arrow: pa.DataType) -> pa.Array:
-    """The wide decimals in the narrower type, null where they do not fit."""
-    return (without(wide, over[0].rows) if over else wide).cast(arrow)
+    large = pc.greater_equal(pc.abs(wide), limit)
+    return made.then(without(wide, large).cast(arrow), *refuse(large, "the number is too large", made.values))
 
 
 def as_text(values: pa.Array) -> pa.Array:
@@ -108,15 +111,23 @@ def as_text(values: pa.Array) -> pa.Array:
 def locate(columns: Sequence[pa.Array], keys: Sequence[pa.Array]) -> pa.Array:
     """For each row of ``columns`` the first row of ``keys`` that is equal in every column; null where there is none or
     where a column is null, so that a missing key never meets another."""
-    code = known = None
+    here, there = coded(columns, keys)
+    return pc.index_in(here, value_set=there, skip_nulls=True).cast(pa.int64())
+
+
+def coded(
+    columns: Sequence[pa.Array], keys: Sequence[pa.Array], within: tuple[pa.Array, pa.Array] | None = None
+) -> tuple[pa.Array, pa.Array]:
+    """Rows of ``columns`` and of ``keys`` as numbers that are equal where every column is; null where one is null or
+    stands in no key. within: whole numbers, not negative and not null, that must be equal too."""
+    here, there = within or (None, None)
     for column, key in zip(columns, keys, strict=True):
         distinct = key.unique().drop_null()
-        here = pc.index_in(column, value_set=distinct, skip_nulls=True).cast(pa.int64())
-        there = pc.index_in(key, value_set=distinct, skip_nulls=True).cast(pa.int64())
-        if code is None or known is None:
-            code, known = here, there
+        mine, theirs = (pc.index_in(c, value_set=distinct, skip_nulls=True).cast(pa.int64()) for c in (column, key))
+        if here is None:
+            here, there = mine, theirs
         else:
             size = pa.scalar(max(1, len(distinct)), pa.int64())
-            code = pc.add(pc.multiply(code, size), here)
-            known = pc.add(pc.multiply(known, size), there)
-    return pc.index_in(code, value_set=known, skip_nulls=True).cast(pa.int64())
+            here = pc.add(pc.multiply(here, size), mine)
+            there = pc.add(pc.multiply(there, size), theirs)
+    return here, there

@@ -12,12 +12,10 @@ import pyarrow.compute as pc
 
 from crosswalk.errors import MappingError
 from crosswalk.mapping.refs import Scope, Shape
-from crosswalk.mapping.values import WIDE, fit, narrow, numeric, scale
+from crosswalk.mapping.values import WIDE, exact, fit, numeric, scale
 from crosswalk.mapping.verb import Made, Number, Operand, Refusal, Rounding, Verb, refuse, verb, without
 from crosswalk.mapping.verbs.basic import Const, textual
 from crosswalk.schemas.base import Type, decimal
-
-TOO_LARGE = "the number is too large"
 
 
 def number(operand: Number) -> Verb:
@@ -33,19 +31,9 @@ def numeric_type(operand: Verb, shape: Shape) -> Type:
     return kind
 
 
-def bounded(made: Made, wide: pa.Array, arrow: pa.DataType) -> Made:
-    """Wide decimals in a type of at most 38 digits; larger ones are refused."""
-    limit = pa.scalar(Decimal(10) ** (arrow.precision - arrow.scale), pa.decimal256(76, scale(wide.type)))
-    over = refuse(pc.greater_equal(pc.abs(wide.cast(limit.type)), limit), TOO_LARGE)
-    return made.then(narrow(wide, over, arrow), *over)
-
-
 def digits(made: Made, precision: int) -> Made:
-    """The numbers as wide decimals of this precision; larger ones are refused."""
-    wide = made.values.cast(pa.decimal256(76, scale(made.values.type)))
-    limit = pa.scalar(Decimal(10) ** (precision - scale(wide.type)), wide.type)
-    over = refuse(pc.greater_equal(pc.abs(wide), limit), TOO_LARGE, made.values)
-    return made.then(narrow(wide, over, pa.decimal256(precision, scale(wide.type))), *over)
+    """The numbers as decimals of this precision; larger ones are refused."""
+    return fit(made, pa.decimal256(precision, scale(made.values.type)))
 
 
 @dataclass(frozen=True)
@@ -67,11 +55,19 @@ class Arithmetic(Verb):
         return decimal(WIDE, result)
 
     def make(self, scope: Scope, want: pa.DataType | None = None) -> Made:
-        left, right = (digits(number(o).make(scope), WIDE - 1) for o in (self.left, self.right))
+        left, right = (number(o).make(scope) for o in (self.left, self.right))
+        if self._digits(exact(left.values).type, exact(right.values).type) > WIDE:
+            left, right = digits(left, WIDE - 1), digits(right, WIDE - 1)
         compute = {"+": pc.add, "-": pc.subtract, "*": pc.multiply}[self.sign]
-        wide = compute(left.values, right.values)
-        made = Made(wide, (*left.refusals, *right.refusals))
-        return bounded(made, wide, pa.decimal128(WIDE, scale(wide.type)))
+        result = compute(exact(left.values), exact(right.values))
+        return fit(Made(result, (*left.refusals, *right.refusals)), pa.decimal128(WIDE, scale(result.type)))
+
+    def _digits(self, left: pa.DataType, right: pa.DataType) -> int:
+        """How many digits Arrow gives the result."""
+        if self.sign == "*":
+            return int(left.precision + right.precision + 1)
+        whole = max(left.precision - left.scale, right.precision - right.scale)
+        return int(whole + max(left.scale, right.scale) + 1)
 
     def words(self) -> str:
         return f"({number(self.left).words()} {self.sign} {number(self.right).words()})"
@@ -104,7 +100,7 @@ class Divide(Verb):
         quotient = quotient.cast(pa.decimal256(76, scale(quotient.type)))
         rounded = pc.round(quotient, self.scale, round_mode=self.rounding)
         made = Made(rounded, (*above.refusals, *below.refusals, *by_zero))
-        return bounded(made, rounded, pa.decimal128(WIDE, self.scale))
+        return fit(made, pa.decimal128(WIDE, self.scale))
 
     def words(self) -> str:
         return (
@@ -127,11 +123,9 @@ class Round(Verb):
         return decimal(WIDE, min(self.scale, scale(kind.arrow)))
 
     def make(self, scope: Scope, want: pa.DataType | None = None) -> Made:
-        made = digits(number(self.operand).make(scope), WIDE)
-        rounded = pc.round(
-            made.values.cast(pa.decimal256(76, scale(made.values.type))), self.scale, round_mode=self.rounding
-        )
-        return bounded(made, rounded, pa.decimal128(WIDE, min(self.scale, scale(rounded.type))))
+        made = digits(number(self.operand).make(scope), 76)
+        rounded = pc.round(made.values, self.scale, round_mode=self.rounding)
+        return fit(made.then(rounded), pa.decimal128(WIDE, min(self.scale, scale(rounded.type))))
 
     def words(self) -> str:
         return f"{number(self.operand).words()} rounded to {self.scale} digits, {_mode(self.rounding)}"

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from crosswalk.errors import MappingError
 from crosswalk.mapping.refs import Scope, Shape
-from crosswalk.mapping.values import WIDE, literal, locate, scale
+from crosswalk.mapping.values import WIDE, coded, exact, fit, literal, scale
 from crosswalk.mapping.verb import Condition, Made, Operand, Refusal, Verb, refuse, refused_rows, verb
-from crosswalk.mapping.verbs.arithmetic import bounded, numeric_type
+from crosswalk.mapping.verbs.arithmetic import numeric_type
 from crosswalk.mapping.verbs.basic import decided, undecided
 from crosswalk.schemas.base import INTEGER, Type, decimal
 
@@ -66,16 +66,16 @@ class Sum(_Listed):
         inner, positions, rest, refusals = self._elements(scope, self.path, self.where)
         made = verb(self.of if self.of is not None else rest).make(inner)
         digits = scale(made.values.type)
-        narrow = pa.types.is_int64(made.values.type) or made.values.type.precision <= 28
-        carrier = pa.decimal128(WIDE, digits) if narrow else pa.decimal256(76, digits)
-        table = pa.table({"row": positions, "value": made.values.cast(carrier)})
+        values = exact(made.values)
+        carrier = pa.decimal128(WIDE, digits) if values.type.precision <= 28 else pa.decimal256(76, digits)
+        table = pa.table({"row": positions, "value": values.cast(carrier)})
         sums = table.group_by("row", use_threads=False).aggregate(
             [("value", "sum", pc.ScalarAggregateOptions(skip_nulls=True, min_count=1))]
         )
         at = pc.index_in(pa.array(np.arange(len(scope))), value_set=sums.column("row"))
         result = sums.column("value_sum").combine_chunks().take(at)
         all_refusals = (*refusals, *(r.lift(positions, len(scope)) for r in made.refusals))
-        done = bounded(Made(result, all_refusals), result, pa.decimal128(WIDE, digits))
+        done = fit(Made(result, all_refusals), pa.decimal128(WIDE, digits))
         if self.empty is None:
             return done
         none = pc.and_not(pc.is_null(at), refused_rows(all_refusals, len(scope)))
@@ -165,12 +165,10 @@ class Match(_Listed):
         by = verb(self.by).make(scope)
         inner, mine, theirs = self._records(scope)
         made = verb(self.value).make(inner, want)
-        keys = inner.column(self.key)
-        at = locate([by.values, mine], [keys, theirs])
-        pairs = pa.table({"key": keys, "record": theirs}).group_by(["key", "record"], use_threads=False)
-        counts = pairs.aggregate([([], "count_all")])
-        several = counts.filter(pc.greater(counts.column("count_all"), 1))
-        double = pc.is_valid(locate([by.values, mine], [_whole(several, "key"), _whole(several, "record")]))
+        here, there = coded([by.values], [inner.column(self.key)], (mine, theirs))
+        at = pc.index_in(here, value_set=there, skip_nulls=True)
+        counts = there.drop_null().value_counts()
+        double = pc.is_in(here, value_set=counts.field(0).filter(pc.greater(counts.field(1), 1)))
         lifted = (r.take(at) for r in made.refusals)
         twice = refuse(double, f"several {inner.record.name} have this {self.key}", by.values)
         return Made(made.values.take(at), (*by.refusals, *lifted, *twice))
@@ -186,10 +184,6 @@ class Match(_Listed):
 
     def words(self) -> str:
         return f"{verb(self.value).words()} of the one in `{self.path}` whose `{self.key}` is {verb(self.by).words()}"
-
-
-def _whole(table: pa.Table, column: str) -> pa.Array:
-    return table.column(column).combine_chunks()
 
 
 def _where(where: Condition | None) -> str:
