@@ -130,7 +130,7 @@ class _Callback(http.server.HTTPServer):
         else:
             what = f"nobody finished the login of {self.connection} within {timeout:g} seconds"
             if self.strangers:
-                what += f"; {self.strangers} answers came that did not belong to this login"
+                what += f"; answers came that did not belong to this login: {self.strangers}"
         raise ConsentNeeded(what, safe="nothing has changed", next_command=f"crosswalk connect {self.connection}")
 
     def take(self, query: dict[str, str]) -> bool:
