@@ -79,6 +79,8 @@ def _send_all(delivery: Delivery, resource: str, verb: Verb, items: Sequence[Rea
     alone = [[r.item] for r in items if r.row.alone]
     together = [r.item for r in items if not r.row.alone]
     groups = [*delivery.target.batches(resource, verb, together)] if together else []
+    most = int(delivery.binding.options.get("batch") or facts.batch)
+    groups = [list(some) for group in groups for some in ledger.chunked(group, most)]
     for group in [*groups, *alone]:
         attempt = freeze(delivery, resource, verb, facts, [by_key[i.key] for i in group], group)
         outcome = deliver(delivery, attempt, facts, repeat(delivery, attempt, facts))

@@ -109,9 +109,11 @@ class Control:
         """Credentials, with a refresh token as if a person had just consented."""
         return dict(self.ask("POST", "connect", {}))
 
-    def changes(self, share: float = 0.01, seed: int = 1, at: str | None = None) -> list[dict[str, Any]]:
+    def changes(
+        self, share: float = 0.01, seed: int = 1, at: str | None = None, kinds: Iterable[str] = ()
+    ) -> list[dict[str, Any]]:
         """Change this share of the orders at the source; returns case, order and customer of each change."""
-        return list(self.ask("POST", "changes", {"share": share, "seed": seed, "at": at}))
+        return list(self.ask("POST", "changes", {"share": share, "seed": seed, "at": at, "kinds": list(kinds)}))
 
     def ids(self, collection: str) -> list[str]:
         """Every gid of orders, customers, products or variants."""

@@ -161,7 +161,9 @@ class _Acts:
 
     def changes(self, body: Body, at: dict[str, str]) -> Any:
         instant = datetime.fromisoformat(body["at"]) if body.get("at") else None
-        made = self.practice.change(float(body.get("share", 0.01)), int(body.get("seed", 1)), instant)
+        made = self.practice.change(
+            float(body.get("share", 0.01)), int(body.get("seed", 1)), instant, body.get("kinds") or ()
+        )
         return [
             {"case": c.case, "at": c.at, "order": str(c.sale.id) if c.sale else None, "name": c.sale and c.sale.name,
              "customer": str(c.person.id) if c.person else None}

@@ -82,9 +82,11 @@ class Practice:
             self.org.edit("Contacts", {"Name": name})
         self.spoil.rows = spoiled(business)
 
-    def change(self, share: float, seed: int, at: datetime | None = None) -> tuple[Change, ...]:
-        """Let this share of the orders change, now by the clock unless an instant is given."""
-        made = changes(self.business, seed, share, at or self.clock.now().replace(microsecond=0))
+    def change(
+        self, share: float, seed: int, at: datetime | None = None, kinds: Iterable[str] = ()
+    ) -> tuple[Change, ...]:
+        """Let this share of the orders change, now by the clock unless an instant is given; all kinds or these."""
+        made = changes(self.business, seed, share, at or self.clock.now().replace(microsecond=0), kinds)
         self.business = apply(self.business, made)
         tell(self.shop, made)
         return made

@@ -16,18 +16,21 @@ PLAIN = ("plain_included", "plain_excluded")
 OPEN = ("pending", "authorised")
 
 
-def changes(business: Business, seed: int, share: float = 0.01, at: datetime = AT) -> tuple[Change, ...]:
-    """Changes to this share of the orders, one at least, the last one at ``at``; kinds take turns.
+def changes(
+    business: Business, seed: int, share: float = 0.01, at: datetime = AT, kinds: Iterable[str] = ()
+) -> tuple[Change, ...]:
+    """Changes to this share of the orders, one at least, the last one at ``at``; kinds take turns, all or these.
 
     The same business, seed, share and instant give the same changes. Where no order is left, a refund.
     """
     maker = _Maker(business, random.Random(f"changes:{seed}"))
     made = []
+    names = list(kinds) or list(_KINDS)
     count = max(1, round(len(business.sales) * share))
     for index in range(count):
         # All within ten seconds, so that a run that looks back a little sees every one.
         earlier = timedelta(seconds=10 * (count - 1 - index) // count)
-        made.append(maker.make(list(_KINDS)[index % len(_KINDS)], at - earlier))
+        made.append(maker.make(names[index % len(names)], at - earlier))
     return tuple(made)
 
 
