@@ -33,35 +33,39 @@ class Route:
     status: int = 200
 
 
+_PLAIN: list[tuple[str, str, str, Any]] = [
+    ("GET", "/Contacts", "contacts", resources.list_contacts),
+    ("PUT", "/Contacts", "contacts", resources.put_contacts),
+    ("POST", "/Contacts", "contacts", resources.post_contacts),
+    ("GET", "/Contacts/{id}", "contacts", resources.get_contact),
+    ("POST", "/Contacts/{id}", "contacts", resources.post_contact),
+    ("GET", "/Invoices", "invoices", resources.list_invoices),
+    ("GET", "/CreditNotes", "invoices", resources.list_notes),
+    ("POST", "/Invoices/{id}/Email", "invoices", resources.email_invoice),
+    ("PUT", "/CreditNotes/{id}/Allocations", "invoices", resources.put_allocations),
+    ("DELETE", "/CreditNotes/{id}/Allocations/{id}", "invoices", resources.delete_allocation),
+    ("GET", "/Payments", "payments", resources.list_payments),
+    ("PUT", "/Payments", "payments", resources.put_payments),
+    ("POST", "/Payments", "payments", resources.post_payments),
+    ("GET", "/Payments/{id}", "payments", resources.get_payment),
+    ("POST", "/Payments/{id}", "payments", resources.post_payment),
+    ("GET", "/Accounts", "settings", settings.list_accounts),
+    ("GET", "/Accounts/{id}", "settings", settings.get_account),
+    ("GET", "/TaxRates", "settings", settings.list_tax_rates),
+    ("GET", "/Currencies", "settings", settings.list_currencies),
+    ("GET", "/Organisation", "settings", settings.get_organisation),
+    ("GET", "/Items", "invoices settings", settings.list_items),
+    ("PUT", "/Items", "invoices settings", settings.put_items),
+    ("POST", "/Items", "invoices settings", settings.post_items),
+    ("GET", "/Items/{id}", "invoices settings", settings.get_item),
+    ("DELETE", "/Items/{id}", "invoices settings", settings.delete_item),
+]
+_BARE = {("POST", "/Invoices/{id}/Email"), ("DELETE", "/Items/{id}")}
+
+
 def _routes() -> dict[tuple[str, ...], Route]:
     r, s = resources, settings
-    plain: list[tuple[str, str, str, Any]] = [
-        ("GET", "/Contacts", "contacts", r.list_contacts),
-        ("PUT", "/Contacts", "contacts", r.put_contacts),
-        ("POST", "/Contacts", "contacts", r.post_contacts),
-        ("GET", "/Contacts/{id}", "contacts", r.get_contact),
-        ("POST", "/Contacts/{id}", "contacts", r.post_contact),
-        ("GET", "/Invoices", "invoices", r.list_invoices),
-        ("GET", "/CreditNotes", "invoices", r.list_notes),
-        ("POST", "/Invoices/{id}/Email", "invoices", r.email_invoice),
-        ("PUT", "/CreditNotes/{id}/Allocations", "invoices", r.put_allocations),
-        ("DELETE", "/CreditNotes/{id}/Allocations/{id}", "invoices", r.delete_allocation),
-        ("GET", "/Payments", "payments", r.list_payments),
-        ("PUT", "/Payments", "payments", r.put_payments),
-        ("POST", "/Payments", "payments", r.post_payments),
-        ("GET", "/Payments/{id}", "payments", r.get_payment),
-        ("POST", "/Payments/{id}", "payments", r.post_payment),
-        ("GET", "/Accounts", "settings", s.list_accounts),
-        ("GET", "/Accounts/{id}", "settings", s.get_account),
-        ("GET", "/TaxRates", "settings", s.list_tax_rates),
-        ("GET", "/Currencies", "settings", s.list_currencies),
-        ("GET", "/Organisation", "settings", s.get_organisation),
-        ("GET", "/Items", "invoices settings", s.list_items),
-        ("PUT", "/Items", "invoices settings", s.put_items),
-        ("POST", "/Items", "invoices settings", s.post_items),
-        ("GET", "/Items/{id}", "invoices settings", s.get_item),
-        ("DELETE", "/Items/{id}", "invoices settings", s.delete_item),
-    ]
+    plain = list(_PLAIN)
     for name, kind in (("Invoices", INVOICE), ("CreditNotes", NOTE)):
         plain += [
             ("PUT", f"/{name}", "invoices", partial(r.write_documents, kind=kind, create_only=True)),
@@ -75,10 +79,9 @@ def _routes() -> dict[tuple[str, ...], Route]:
             ("GET", f"/{name}/{{id}}/History", scope, lambda c, key, low=low: s.get_history(c, low, key)),
             ("PUT", f"/{name}/{{id}}/History", scope, lambda c, key, low=low: s.put_history(c, low, key)),
         ]
-    bare = {"/Invoices/{id}/Email", "DELETE /Items/{id}"}
     return {
         (method, *template.lower().strip("/").split("/")): Route(
-            template, scope, handler, 204 if template in bare or f"{method} {template}" in bare else 200
+            template, scope, handler, 204 if (method, template) in _BARE else 200
         )
         for method, template, scope, handler in plain
     }

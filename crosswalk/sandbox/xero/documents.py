@@ -127,12 +127,8 @@ def _new_number(call: Call, element: Element, kind: Kind, type_: str) -> str:
             raise Invalid(kind.taken)
         return wanted
     while True:
-        if kind is INVOICE:
-            call.state.invoice_count += 1
-            wanted = f"INV-{call.state.invoice_count:04d}"
-        else:
-            call.state.note_count += 1
-            wanted = f"CN-{call.state.note_count:04d}"
+        call.state.numbers[kind.prefix] += 1
+        wanted = f"{kind.prefix}-{call.state.numbers[kind.prefix]:04d}"
         if taken(wanted) is None:
             return wanted
 

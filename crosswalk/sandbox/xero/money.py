@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
 
-from crosswalk.sandbox.xero.books import Allocation, Document, Payment
+from crosswalk.sandbox.xero.books import ZERO, Allocation, Document, Payment
 from crosswalk.sandbox.xero.call import Call
 from crosswalk.sandbox.xero.chart import Account
 from crosswalk.sandbox.xero.documents import INVOICE, NOTE, settle
@@ -21,35 +22,14 @@ PAYMENT_TYPES = {
 
 def pay(call: Call, element: Element) -> Payment:
     """A payment of an invoice, or a refund of a credit note; two may carry the same reference."""
-    document = _document(call, element)
-    amount = number(element, "Amount")
-    paid_on = day(element, "Date")
-    messages = []
-    if amount is None or money(amount) <= 0:
-        messages.append("Payment amount must be greater than zero")
-    if paid_on is None:
-        messages.append("Payment date must be specified")
-    if document is None:
-        messages.append("A payment must be linked to an invoice or credit note that exists")
-    elif document.status not in ("AUTHORISED", "PAID"):
-        messages.append("Payments can only be made against Authorised documents")
-    elif amount is not None and money(amount) > document.due:
-        messages.append("Payment amount exceeds the amount outstanding on this document")
-    account = _account(call, element, messages)
-    if paid_on is not None:
-        try:
-            call.check_locks(paid_on, what="payment")
-        except Invalid as invalid:
-            messages += invalid.messages
-    if messages or document is None or account is None or amount is None or paid_on is None:
-        raise Invalid(*messages)
+    document, account, amount, paid_on = _checked(call, element)
     payment = Payment(
         id=call.books.new_id(),
         seq=call.books.next_seq(),
         document=document.id,
         account=account.code,
         day=paid_on,
-        amount=money(amount),
+        amount=amount,
         updated=call.now,
         reference=text(element, "Reference", 255) or "",
         rate=(number(element, "CurrencyRate") or document.rate).quantize(SIX, ROUND_HALF_UP),
@@ -63,6 +43,32 @@ def pay(call: Call, element: Element) -> Payment:
         document.updated = call.now
         settle(document, call)
     return payment
+
+
+def _checked(call: Call, element: Element) -> tuple[Document, Account, Decimal, date]:
+    """What a payment needs: document, account, amount to the cent, day. Raises Invalid with all that is wrong."""
+    document = _document(call, element)
+    amount = money(number(element, "Amount") or ZERO)
+    paid_on = day(element, "Date")
+    messages = []
+    if amount <= 0:
+        messages.append("Payment amount must be greater than zero")
+    if paid_on is None:
+        messages.append("Payment date must be specified")
+    if document is None:
+        messages.append("A payment must be linked to an invoice or credit note that exists")
+    elif document.status not in ("AUTHORISED", "PAID"):
+        messages.append("Payments can only be made against Authorised documents")
+    elif amount > document.due:
+        messages.append("Payment amount exceeds the amount outstanding on this document")
+    account = _account(call, element, messages)
+    try:
+        call.check_locks(paid_on, what="payment")
+    except Invalid as invalid:
+        messages += invalid.messages
+    if messages or document is None or account is None or paid_on is None:
+        raise Invalid(*messages)
+    return document, account, amount, paid_on
 
 
 def delete_payment(call: Call, payment: Payment, element: Element) -> Payment:

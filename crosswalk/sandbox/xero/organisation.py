@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from crosswalk.clock import Clock, SystemClock
-from crosswalk.sandbox.xero.books import Books, Document
+from crosswalk.sandbox.xero.books import Books
 from crosswalk.sandbox.xero.chart import (
     PRACTICE_RATES,
     Account,
@@ -24,6 +24,7 @@ from crosswalk.sandbox.xero.chart import (
     practice_accounts,
     practice_tax_rates,
 )
+from crosswalk.sandbox.xero.effects import ledger
 from crosswalk.sandbox.xero.grants import DEFAULT_SCOPES, App, Grants
 
 CLIENT_ID = "practice-xero-app"
@@ -31,6 +32,11 @@ CLIENT_SECRET = "practice-xero-secret"  # noqa: S105 - the practice app's, good 
 NATIVE_CLIENT_ID = "practice-xero-native"
 CUSTOM_CLIENT_ID = "practice-xero-custom"
 REDIRECT_URI = "http://localhost:8765/callback"
+PRACTICE_APPS = (
+    App(CLIENT_ID, CLIENT_SECRET),
+    App(NATIVE_CLIENT_ID, "", "native"),
+    App(CUSTOM_CLIENT_ID, CLIENT_SECRET, "custom"),
+)
 
 
 @dataclass
@@ -77,20 +83,39 @@ class State:
     day_start: float = 0.0
     day_calls: int = 0
     waiting: list[tuple[float, Any]] = field(default_factory=list)
-    invoice_count: int = 0
-    note_count: int = 0
+    numbers: Counter[str] = field(default_factory=Counter)
 
 
-class Organisation:
-    """An organisation in the practice Xero.
+@dataclass
+class Switches:
+    """What may be changed at any time.
 
-    Settings may be changed at any time: ``minute`` (seconds the "minute" of the limits lasts), ``limits``,
-    ``key_life`` (seconds an idempotency key is remembered), ``revoke_on_reuse`` (a refresh token used twice takes the
-    whole grant with it), ``consent_page`` (authorising shows a page instead of approving by itself),
-    ``not_modified_304`` (an incremental read without news is answered 304), ``unique_note_numbers`` (a credit note
-    number that exists is refused), ``broad_scopes`` (the app is older than the granular ones), ``offline`` (503),
-    ``latency`` (seconds each API request takes), ``reverse_answers`` (batch answers come in reverse order).
+    minute: seconds the "minute" of the limits lasts.  key_life: seconds an idempotency key is remembered.
+    latency: seconds every API request takes, really.  rates: how much of a currency one unit of the base currency buys.
+    revoke_on_reuse: a refresh token used twice takes the whole grant with it.
+    consent_page: authorising shows a page instead of approving by itself.
+    not_modified_304: an incremental read without news is answered 304.
+    broad_scopes: the app is older than the granular scopes.  offline: every API request is answered 503.
+    reverse_answers: batch answers come in reverse order.
+    unique_note_numbers: a credit note number that exists is refused.
     """
+
+    minute: float = 60.0
+    key_life: float = 360.0
+    latency: float = 0.0
+    limits: Limits = field(default_factory=Limits)
+    rates: dict[str, Decimal] = field(default_factory=lambda: dict(PRACTICE_RATES))
+    revoke_on_reuse: bool = False
+    consent_page: bool = False
+    not_modified_304: bool = False
+    broad_scopes: bool = False
+    offline: bool = False
+    reverse_answers: bool = False
+    unique_note_numbers: bool = True
+
+
+class Organisation(Switches):
+    """An organisation in the practice Xero; what is said of ``Switches`` may be set on it."""
 
     def __init__(
         self,
@@ -108,32 +133,16 @@ class Organisation:
         redirect_uris: Iterable[str] = (REDIRECT_URI,),
         seed: int = 1,
     ) -> None:
+        super().__init__()
         self.name, self.country, self.timezone = name, country, timezone
-        self.base_currency = base_currency
-        self.zone = ZoneInfo(zone)
+        self.base_currency, self.zone = base_currency, ZoneInfo(zone)
         self.clock: Clock = SystemClock()
         self.lock = threading.RLock()
-        self.apps = {
-            a.id: a
-            for a in (
-                App(CLIENT_ID, CLIENT_SECRET),
-                App(NATIVE_CLIENT_ID, "", "native"),
-                App(CUSTOM_CLIENT_ID, CLIENT_SECRET, "custom"),
-            )
-        }
+        self.apps = {app.id: app for app in PRACTICE_APPS}
         self.redirect_uris: set[str] = set()
         for uri in redirect_uris:
             self.register(uri)
-        self.rates = dict(PRACTICE_RATES)
-        self.limits = Limits()
-        self.minute = 60.0
-        self.key_life = 360.0
-        self.latency = 0.0
-        self.revoke_on_reuse = self.consent_page = self.not_modified_304 = False
-        self.broad_scopes = self.offline = self.reverse_answers = False
-        self.unique_note_numbers = True
-        self.requests: Counter[str] = Counter()
-        self.statuses: Counter[int] = Counter()
+        self.requests, self.statuses = Counter[str](), Counter[int]()
         self.in_flight = 0
         self.commit_delay: float | None = None
         self.delayed_left = 0
@@ -144,15 +153,10 @@ class Organisation:
         chart = list(practice_accounts() if accounts is None else accounts)
         for account in chart:
             account.id = account.id or books.new_id()
-        self.state = State(
-            books=books,
-            grants=Grants(random.Random(seed + 1)),
-            accounts={a.code: a for a in chart},
-            tax_rates={t.type: t for t in (practice_tax_rates() if tax_rates is None else tax_rates)},
-            currencies=list(currencies),
-            period_lock=period_lock,
-            year_lock=year_lock,
-        )
+        rates = practice_tax_rates() if tax_rates is None else tax_rates
+        grants = Grants(random.Random(seed + 1))
+        self.state = State(books, grants, {a.code: a for a in chart}, {t.type: t for t in rates}, list(currencies))
+        self.state.period_lock, self.state.year_lock = period_lock, year_lock
 
     @property
     def books(self) -> Books:
@@ -246,45 +250,7 @@ class Organisation:
         """
         with self.lock:
             self.settle()
-            books = self.books
-            sides = {
-                "invoices": [_document(books, d) for d in books.documents.values() if not d.is_credit],
-                "credit_notes": [_document(books, d) for d in books.documents.values() if d.is_credit],
-                "contacts": [
-                    {
-                        "id": c.id,
-                        "number": c.number,
-                        "name": c.name,
-                        "status": c.status,
-                        "email": c.fields.get("EmailAddress", ""),
-                    }
-                    for c in books.contacts.values()
-                ],
-                "payments": [_payment(books, p.id) for p in books.payments.values()],
-                "allocations": [
-                    {
-                        "id": a.id,
-                        "credit_note": books.documents[a.note].number,
-                        "invoice": books.documents[a.invoice].number,
-                        "amount": a.amount,
-                        "date": a.day,
-                    }
-                    for a in books.allocations.values()
-                    if not a.deleted
-                ],
-            }
-            live = {"AUTHORISED", "PAID"}
-            totals = {
-                "invoices": _sum(d["total"] for d in sides["invoices"] if d["status"] in live),
-                "tax": _sum(d["tax"] for d in sides["invoices"] if d["status"] in live),
-                "credit_notes": _sum(d["total"] for d in sides["credit_notes"] if d["status"] in live),
-                "payments": _sum(
-                    p["amount"] for p in sides["payments"] if p["status"] in live and p["credit_note"] is None
-                ),
-                "refunds": _sum(p["amount"] for p in sides["payments"] if p["status"] in live and p["credit_note"]),
-                "allocations": _sum(a["amount"] for a in sides["allocations"]),
-            }
-            return {**sides, "counts": {name: len(rows) for name, rows in sides.items()}, "totals": totals}
+            return ledger(self.books)
 
     def snapshot(self) -> bytes:
         """All that changes, in one piece."""
@@ -299,59 +265,3 @@ class Organisation:
 
 def _not_served(method: str, resource: str, element: dict[str, Any]) -> dict[str, Any]:
     raise RuntimeError("create() has not been called with this organisation yet")
-
-
-def _sum(amounts: Iterable[Decimal]) -> Decimal:
-    return sum(amounts, Decimal("0.00"))
-
-
-def _document(books: Books, d: Document) -> dict[str, Any]:
-    contact = books.contacts[d.contact]
-    return {
-        "id": d.id,
-        "type": d.type,
-        "number": d.number,
-        "reference": d.reference,
-        "status": d.status,
-        "contact_id": d.contact,
-        "contact_number": contact.number,
-        "contact_name": contact.name,
-        "date": d.day,
-        "due_date": d.due_day,
-        "currency": d.currency,
-        "amounts": d.amounts,
-        "subtotal": d.sub_total,
-        "tax": d.tax,
-        "total": d.total,
-        "paid": d.paid,
-        "credited": d.applied,
-        "due": d.due,
-        "lines": [
-            {
-                "description": line.description,
-                "quantity": line.quantity,
-                "unit": line.unit,
-                "amount": line.amount,
-                "tax": line.tax,
-                "tax_type": line.tax_type,
-                "account": line.account,
-            }
-            for line in d.lines
-        ],
-    }
-
-
-def _payment(books: Books, payment_id: str) -> dict[str, Any]:
-    p = books.payments[payment_id]
-    document = books.documents[p.document]
-    return {
-        "id": p.id,
-        "invoice": None if document.is_credit else document.number,
-        "credit_note": document.number if document.is_credit else None,
-        "account": p.account,
-        "date": p.day,
-        "amount": p.amount,
-        "reference": p.reference,
-        "status": p.status,
-        "type": p.type,
-    }

@@ -94,7 +94,7 @@ def list_contacts(call: Call) -> Payload:
 
 
 def get_contact(call: Call, key: str) -> Payload:
-    return {"Contacts": [render.contact(_contact(call, key))]}
+    return {"Contacts": [render.contact(contact(call, key))]}
 
 
 def put_contacts(call: Call) -> Payload:
@@ -106,7 +106,7 @@ def post_contacts(call: Call) -> Payload:
 
 
 def post_contact(call: Call, key: str) -> Payload:
-    found = _contact(call, key)
+    found = contact(call, key)
     element = _one(call, "Contacts")
     done = _single(
         call, element, lambda: contacts.write(call, element, False, found.id), "ContactID", "HasValidationErrors"
@@ -129,7 +129,8 @@ def _write_contacts(call: Call, create_only: bool) -> Payload:
     }
 
 
-def _contact(call: Call, key: str) -> Contact:
+def contact(call: Call, key: str) -> Contact:
+    """By id or by number; 404 otherwise."""
     found = call.books.contacts.get(key.lower()) or call.books.contact_numbered(key)
     if found is None:
         raise not_found()

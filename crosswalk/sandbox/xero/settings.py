@@ -14,7 +14,7 @@ from crosswalk.sandbox.xero.dates import envelope_stamp
 from crosswalk.sandbox.xero.documents import INVOICE, NOTE
 from crosswalk.sandbox.xero.errors import Invalid, bad_post_data, not_found, validation_exception
 from crosswalk.sandbox.xero.fields import children, elements_of, text
-from crosswalk.sandbox.xero.resources import _contact, document
+from crosswalk.sandbox.xero.resources import contact, document
 from crosswalk.sandbox.xero.where import Property, compile_order, compile_where
 
 Payload = dict[str, Any]
@@ -109,7 +109,7 @@ def _write_items(call: Call, create_only: bool) -> Payload:
 
 Holder = Callable[[Call, str], Contact | Document]
 HOLDERS: dict[str, Holder] = {
-    "contacts": _contact,
+    "contacts": contact,
     "invoices": lambda call, key: document(call, INVOICE, key),
     "creditnotes": lambda call, key: document(call, NOTE, key),
 }
