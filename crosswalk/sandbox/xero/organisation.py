@@ -86,7 +86,7 @@ class State:
     numbers: Counter[str] = field(default_factory=Counter)
 
 
-@dataclass
+@dataclass(eq=False)
 class Switches:
     """What may be changed at any time.
 
