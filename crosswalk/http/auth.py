@@ -14,7 +14,7 @@ from functools import partial
 import httpx
 
 from crosswalk.clock import Clock
-from crosswalk.errors import ConsentNeeded, SettingsError, Unreachable
+from crosswalk.errors import ConsentNeeded, ServerFault, SettingsError, Unreachable
 from crosswalk.http import redact
 from crosswalk.http.answer import Answer
 from crosswalk.http.grants import Application, basic, consent, token_error, token_from
@@ -151,9 +151,13 @@ class TokenAuth(Auth):
             if self._changed(version):
                 return None
             self._gone = (version, self._clock.now())
-        if error is not None:
-            raise error
-        if not self._store.save(self.connection, token_from(self.connection, answer, token), version):
+        try:
+            if error is not None:
+                raise error
+            renewed = token_from(self.connection, answer, token)
+        except ServerFault as fault:
+            raise Unreachable(f"the token could not be renewed, so nothing was sent: {fault.what}") from None
+        if not self._store.save(self.connection, renewed, version):
             return None
         return self._stored()
 

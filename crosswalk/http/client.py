@@ -160,8 +160,6 @@ class Client:
         try:
             self._http.send(request, auth=self._auth or httpx.Auth())
         except VendorError as error:
-            if isinstance(error, (AnswerLost, ServerFault)) and not call.in_doubt:
-                return Unreachable(f"{where} was not sent: {error.what}", status=error.status, body=error.body)
             return error
         return self._judge(call, where)
 
@@ -169,7 +167,10 @@ class Client:
         answer = call.answer
         if answer is None:
             raise RuntimeError("a request came back without having passed the wire")
-        error = self._classify(answer)
+        try:
+            error = self._classify(answer)
+        except VendorError as unreadable:
+            error = unreadable
         if error is None and not well_formed(answer):
             error = AnswerLost("answered with something cut or not JSON", status=answer.status, body=answer.text())
         if error is None:

@@ -9,6 +9,7 @@ import functools
 import ssl
 import urllib.request
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import httpx
 
 from crosswalk.clock import Clock
-from crosswalk.errors import AnswerLost, Fenced, Invalid, SettingsError, Unreachable
+from crosswalk.errors import AnswerLost, Fenced, SettingsError, StoreError, Unreachable, VendorError
 from crosswalk.http import redact
 from crosswalk.http.answer import Answer, Tell, http_date
 from crosswalk.http.protocols import Account, Ended, Journal, Kind, Limiter, Sent, Told
@@ -116,12 +117,12 @@ class Wire(httpx.BaseTransport):
         call: Call = request.extensions[CALL]
         self._check(request.url)
         if call.kind == "token":
-            return self._carry(request, call)[0]
+            return self._carry_token(request, call)
         ticket = self._limiter.acquire(self._account, call.cost, call.priority)
         told: Told | None = None
         try:
             response, answer = self._carry(request, call)
-            told = self._tell(answer) if self._tell else None
+            told = self._told(answer)
             return response
         except Unreachable:
             told = Told(spent=0)
@@ -129,7 +130,22 @@ class Wire(httpx.BaseTransport):
         finally:
             self._limiter.release(self._account, ticket)
             if told is not None:
-                self._limiter.feed(self._account, told, call.cost)
+                with suppress(StoreError):  # an answer is worth more; the next acquire fails for the same reason
+                    self._limiter.feed(self._account, told, call.cost)
+
+    def _carry_token(self, request: httpx.Request, call: Call) -> httpx.Response:
+        """Whatever happens to a token call, the request that needs the token has not been sent."""
+        try:
+            return self._carry(request, call)[0]
+        except AnswerLost as error:
+            raise Unreachable(f"the token could not be renewed, so nothing was sent: {error.what}") from None
+
+    def _told(self, answer: Answer) -> Told | None:
+        """What the connector reads about the quota; an answer that it cannot read says nothing."""
+        try:
+            return self._tell(answer) if self._tell else None
+        except (VendorError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
+            return None
 
     def _carry(self, request: httpx.Request, call: Call) -> tuple[httpx.Response, Answer]:
         passage = _Passage(self._connection, request, call, self._journal, self._clock)
@@ -243,9 +259,7 @@ class _Passage:
         for chunk in response.iter_bytes():
             body += chunk
             if len(body) > LARGEST_ANSWER:
-                raise Invalid(
-                    f"{self._connection}: the answer is larger than {LARGEST_ANSWER} bytes", status=response.status_code
-                )
+                raise AnswerLost(f"{self._connection}: the answer is larger than {LARGEST_ANSWER} bytes")
             if self._clock.boot() - self._began > limit:
                 raise AnswerLost(f"{self._connection}: the answer did not end within {limit:g} seconds")
         return Answer(response.status_code, response.headers, bytes(body), self._at, self._clock.now())

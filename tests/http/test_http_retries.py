@@ -3,7 +3,8 @@ from __future__ import annotations
 import random
 import socket
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from email.utils import format_datetime
 from itertools import pairwise
 
@@ -290,6 +291,20 @@ def test_a_connector_may_read_errors_out_of_a_good_status(clock: SharedClock) ->
         assert (server.arrived[1].at - server.arrived[0].at).total_seconds() >= 6.5
 
 
+def test_a_connector_that_cannot_read_an_answer_leaves_it_in_doubt(clock: SharedClock) -> None:
+    """When an answer to a write is no JSON for the connector, the outcome is unknown, never "not sent"."""
+
+    def reads(answer: Answer) -> None:
+        answer.json()
+
+    with Server(InTurn(Reply(body=b"<html>")), clock) as server:
+        with client(server.url, clock, tell=reads, classify=reads) as http, pytest.raises(AnswerLost):
+            http.request("POST", "/a", json={}, repeat=ONCE)
+        with client(server.url, clock, tell=reads) as http:
+            assert http.request("POST", "/a", json={}, repeat=ONCE).body == b"<html>"
+        assert len(server.arrived) == 2
+
+
 REQUESTS = 600
 
 
@@ -379,3 +394,12 @@ def test_repeat_knows_its_own_life() -> None:
     assert Repeat("safe").may_send(now, 30)
     assert until(now + timedelta(seconds=31)).may_send(now, 30)
     assert not until(now + timedelta(seconds=30)).may_send(now, 30)
+
+
+def test_money_travels_exactly(clock: SharedClock) -> None:
+    """Decimals go out as the numbers they are and come back as Decimal, digit for digit."""
+    body = Reply(body=b'{"Total": 12345678901234567890.12}', headers={"Content-Type": "application/json"})
+    with Server(InTurn(body), clock) as server, client(server.url, clock) as http:
+        answer = http.request("PUT", "/a", json={"UnitAmount": Decimal("0.10"), "Date": date(2026, 11, 23)})
+    assert answer.json() == {"Total": Decimal("12345678901234567890.12")}
+    assert server.arrived[0].body == b'{"UnitAmount":0.10,"Date":"2026-11-23"}'
