@@ -26,6 +26,7 @@ CrosswalkError
 │   ├── Drift                  a required field vanished, or changed its type
 │   ├── FilterIgnored          the system read our filter and did not use it
 │   └── Incomplete             a listing or a nested list may be cut
+├── AlertLost                  an alert could not be delivered
 └── RunFailed                  a run that must not be called a success
     ├── TooManyHeld            more rows held than the thresholds allow
     ├── Unbalanced             the account of the run does not add up
@@ -177,6 +178,10 @@ class FilterIgnored(SourceError):
 
 class Incomplete(SourceError):
     """A listing or a nested list may be cut."""
+
+
+class AlertLost(CrosswalkError):
+    """An alert could not be delivered."""
 
 
 class RunFailed(CrosswalkError):

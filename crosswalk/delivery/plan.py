@@ -47,12 +47,14 @@ class Chunk:
     """What the records of a chunk yield: each part in exactly one of the lists.
 
     tables: for a database target, the mapping and its outcome, whose rows are loaded as a set.
+    committed: the plan stands in the store; only sending may still have to be tried again.
     """
 
     wanted: list[Wanted] = field(default_factory=list)
     tables: list[tuple[Mapping, Outcome]] = field(default_factory=list)
     held: list[Hold] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
+    committed: bool = False
 
     def names(self) -> Iterable[Name]:
         yield from (w.name for w in self.wanted)
@@ -65,6 +67,7 @@ class Seen:
     """What a run has seen: how many parts its records yielded, and the fate of those whose row did not change.
 
     Names are kept as hashes, so that a long run stays small.  loaded, yielded: of sets that went into a database.
+    A chunk counts in a ``fork`` that is joined when its commit stands, so that a chunk can be tried again.
     """
 
     records: set[int] = field(default_factory=set)
@@ -74,12 +77,30 @@ class Seen:
     yielded: int = 0
     read: int = 0
     new_held: int = 0
+    before: Seen | None = None
+
+    def fork(self) -> Seen:
+        """What one more chunk adds."""
+        return Seen(before=self)
+
+    def join(self, chunk: Seen) -> None:
+        """Take in what a chunk added."""
+        self.records |= chunk.records
+        self.parts |= chunk.parts
+        for name in chunk.parts:
+            self.still.pop(name, None)
+        self.still.update(chunk.still)
+        for fate, number in chunk.loaded.items():
+            self.count(fate, number)
+        self.yielded += chunk.yielded
+        self.read += chunk.read
+        self.new_held += chunk.new_held
 
     def record(self, key: str) -> bool:
         """Note a record that was read; False when this run has read it before."""
         self.read += 1
         name = hash(key)
-        if name in self.records:
+        if name in self.records or (self.before is not None and name in self.before.records):
             return False
         self.records.add(name)
         return True
@@ -90,7 +111,7 @@ class Seen:
 
     @property
     def distinct(self) -> int:
-        return len(self.records)
+        return len(self.records) + (self.before.distinct if self.before is not None else 0)
 
     @property
     def duplicate(self) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from crosswalk.delivery.plan import Chunk
-from crosswalk.errors import CrosswalkError
+from crosswalk.errors import CrosswalkError, Throttled
 from crosswalk.runs import loading, preview, release, session, tables, transform
 from crosswalk.runs.account import Account, fates
 from crosswalk.runs.extract import Extraction, Raw
@@ -31,7 +31,9 @@ def load_chunk(run: Session, validated: Validated, chunk: Chunk) -> None:
     if run.integration.to_database:
         tables.load(run, validated, chunk)
         return
-    loading.commit(run, validated, chunk)
+    if not chunk.committed:
+        loading.commit(run, validated, chunk)
+        chunk.committed = True
     loading.send_pending(run)
 
 
@@ -81,14 +83,20 @@ def _run(current: Session, steps: Steps) -> Account:
         if loading.full(current):
             current.stopped = "the outbox is full; reading goes on when it has drained"
             break
-        raw = steps.extract(extraction)
+        try:
+            raw = steps.extract(extraction)
+        except Throttled as limit:
+            current.stopped = (
+                f"the source lets nothing through for another {limit.wait:.0f} s; the next run goes on here"
+            )
+            break
         validated = steps.validate(current, raw)
         chunk = steps.transform(current, validated)
         steps.load(current, validated, chunk)
         steps.progress(sketch(current))
         if raw.last:
             break
-    again = release.due(current)
+    again = [] if current.stopped else release.due(current)
     if again:
         release.again(current, again, steps)
     if not current.request.dry_run and not current.integration.to_database:

@@ -33,10 +33,11 @@ class Extraction:
     _gathered: list[bytes] = field(default_factory=list)
     _ids: int = 0
     _began: bool = False
+    _standing_in: int = 0
 
     def next(self) -> Raw:
         """The next chunk."""
-        stand_ins = self._stand_ins()
+        self._stand_in()
         size = sum(map(len, self._gathered))
         began = self.session.clock.boot()
         while not self.done and len(self._gathered) < self.session.integration.chunk_rows and size < CHUNK_BYTES:
@@ -46,17 +47,18 @@ class Extraction:
             if self._gathered and self.session.clock.boot() - began > CHUNK_SECONDS:
                 break
         records, self._gathered = self._gathered, []
+        stand_ins, self._standing_in = self._standing_in, 0
         self.session.read += len(records) - stand_ins
         self.session.stand_ins += stand_ins
         return Raw(records, self.done, stand_ins)
 
-    def _stand_ins(self) -> int:
+    def _stand_in(self) -> None:
         if self._began:
-            return 0
+            return
         self._began = True
         if not self.session.request.ids:
             self._gathered += self.session.integration.stand_ins
-        return len(self._gathered)
+        self._standing_in = len(self._gathered)
 
     def _page(self) -> list[bytes]:
         return self._fetch() if self.session.request.ids else self._list()

@@ -14,24 +14,30 @@ from crosswalk.errors import TooManyHeld
 from crosswalk.runs.session import Session
 from crosswalk.runs.transform import Validated
 from crosswalk.store import cursors, held, ledger
+from crosswalk.store.cursors import Position
 
 ROUNDS = 5
 
 
 def commit(session: Session, validated: Validated, chunk: Chunk) -> None:
-    """One transaction: the fence, the outcome of every part, the cursor. Raises Fenced, TooManyHeld."""
-    store, now = session.store, session.clock.now()
+    """One transaction: the fence, the outcome of every part, the cursor. Raises Fenced, TooManyHeld.
+
+    After a StoreError it may be called again for the same chunk.
+    """
+    store, now, seen, position = session.store, session.clock.now(), session.seen.fork(), session.position
     for key in validated.keys:
-        session.seen.record(key)
+        seen.record(key)
     with store.transaction("plan") as connection:
         assert session.lease is not None
         session.lease.check(connection)
         held_now = session.seen.new_held + held.count_new(connection, session.scope, chunk.held)
-        crossed = session.integration.thresholds.crossed(held_now, session.seen.distinct)
+        crossed = session.integration.thresholds.crossed(held_now, seen.distinct)
         kept = Chunk(held=chunk.held) if crossed else chunk
-        plan.commit(connection, store, session.scope, session.run, kept, session.seen, now)
+        plan.commit(connection, store, session.scope, session.run, kept, seen, now)
         if not crossed:
-            move_cursor(session, connection, validated, now)
+            position = move_cursor(session, connection, validated, now)
+    session.seen.join(seen)
+    session.position = position
     if crossed:
         raise too_many(session)
 
@@ -46,10 +52,13 @@ def too_many(session: Session) -> TooManyHeld:
     )
 
 
-def move_cursor(session: Session, connection: Connection, validated: Validated, now: datetime) -> None:
-    """Inside a window the cursor moves only along a keyset; at its end to the window's upper bound."""
+def move_cursor(session: Session, connection: Connection, validated: Validated, now: datetime) -> Position:
+    """Inside a window the cursor moves only along a keyset; at its end to the window's upper bound.
+
+    Returns where it stands once the transaction is committed.
+    """
     if not session.incremental:
-        return
+        return session.position
     until = session.window.until
     assert until is not None
     keyset = session.source.system.resource(session.resource).order == "keyset"
@@ -58,8 +67,9 @@ def move_cursor(session: Session, connection: Connection, validated: Validated, 
         value = until
     elif keyset and validated.high:
         value = min(datetime.fromisoformat(validated.high), until)
-    if value is not None:
-        session.position = cursors.move(connection, session.scope, session.resource, session.position, value, now)
+    if value is None:
+        return session.position
+    return cursors.move(connection, session.scope, session.resource, session.position, value, now)
 
 
 def send_pending(session: Session) -> Sent:

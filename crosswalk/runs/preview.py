@@ -59,8 +59,6 @@ class Plan:
 
 def add(session: Session, validated: Validated, chunk: Chunk) -> None:
     """Add a chunk to the session's plan."""
-    for key in validated.keys:
-        session.seen.record(key)
     found = session.plan
     with session.store.reading() as connection:
         old = ledger.existing(connection, session.scope, {n.key for n in chunk.names()})
@@ -69,6 +67,8 @@ def add(session: Session, validated: Validated, chunk: Chunk) -> None:
             for w in chunk.wanted
         }
         there = links.find(connection, {p for ps in parents.values() for p in ps.values()})
+    for key in validated.keys:
+        session.seen.record(key)
     for hold in chunk.held:
         found.count("held")
         if len(found.held) < SAMPLES:

@@ -9,12 +9,13 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection, select
 
 from crosswalk.connectors.database import Database, Loaded, unloadable
-from crosswalk.delivery.plan import Chunk
+from crosswalk.delivery.plan import Chunk, Seen
 from crosswalk.mapping.outcome import Outcome
 from crosswalk.runs import loading
 from crosswalk.runs.session import Session
 from crosswalk.runs.transform import Validated, take
 from crosswalk.store import held
+from crosswalk.store.cursors import Position
 from crosswalk.store.held import Hold
 from crosswalk.store.tables import HELD
 
@@ -23,9 +24,11 @@ def load(session: Session, validated: Validated, chunk: Chunk) -> None:
     """Load a chunk's rows, keep its held ones, move the cursor: in one transaction where the store is that database.
 
     Elsewhere the rows go first: loading them again does no harm, and the cursor moves only after them.
+    After an error of a database it may be called again for the same chunk.
     """
     database: Database = session.target
-    first = {key for key in validated.keys if session.seen.record(key)}
+    seen = session.seen.fork()
+    first = {key for key in validated.keys if seen.record(key)}
     holds = list(chunk.held)
     parts: list[Outcome] = []
     for mapping, outcome in chunk.tables:
@@ -37,27 +40,29 @@ def load(session: Session, validated: Validated, chunk: Chunk) -> None:
         good, unfit = _loadable(outcome, validated)
         holds += unfit
         parts.append(good)
-    _hold(session, holds)
+    _hold(session, holds, seen)
     if database.same_database(session.store.url):
         with session.store.transaction("load") as connection:
             loaded = _rows(database, parts, first, connection)
-            _books(session, validated, parts, connection)
+            position = _books(session, validated, parts, connection)
     else:
         loaded = _rows(database, parts, first, None)
         with session.store.transaction("load") as connection:
-            _books(session, validated, parts, connection)
+            position = _books(session, validated, parts, connection)
+    session.position = position
+    session.seen.join(seen)
     _count(session, chunk, holds, loaded, first)
 
 
-def _hold(session: Session, holds: Sequence[Hold]) -> None:
+def _hold(session: Session, holds: Sequence[Hold], seen: Seen) -> None:
     """Keep the held rows before anything is loaded. Raises TooManyHeld, Fenced."""
     assert session.lease is not None
     with session.store.transaction("hold") as connection:
         session.lease.check(connection)
-        session.seen.new_held += held.put(
-            connection, session.store, session.scope, session.run, holds, session.clock.now()
-        )
-    if session.integration.thresholds.crossed(session.seen.new_held, session.seen.distinct):
+        new = held.put(connection, session.store, session.scope, session.run, holds, session.clock.now())
+    session.seen.new_held += new
+    if session.integration.thresholds.crossed(session.seen.new_held, seen.distinct):
+        session.seen.join(seen)
         raise loading.too_many(session)
 
 
@@ -94,12 +99,12 @@ def _rows(
     return counted, again
 
 
-def _books(session: Session, validated: Validated, parts: Sequence[Outcome], connection: Connection) -> None:
+def _books(session: Session, validated: Validated, parts: Sequence[Outcome], connection: Connection) -> Position:
     """The store's side of a chunk: fence, released rows, cursor."""
     assert session.lease is not None
     session.lease.check(connection)
     _release(session, parts, connection)
-    loading.move_cursor(session, connection, validated, session.clock.now())
+    return loading.move_cursor(session, connection, validated, session.clock.now())
 
 
 def _release(session: Session, parts: Sequence[Outcome], connection: Connection) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, case, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from crosswalk.store.engine import Store
@@ -65,7 +65,14 @@ def put(connection: Connection, store: Store, scope: str, run: str, holds: Seque
         connection.execute(
             statement.on_conflict_do_update(
                 index_elements=["id"],
-                set_={**fresh, "last_at": at, "times": HELD.c.times + 1, "open": True},
+                set_={
+                    **fresh,
+                    "last_at": at,
+                    "times": HELD.c.times + 1,
+                    "open": True,
+                    # A row that was released and is held again is a new one to whoever is warned.
+                    "first_run": case((HELD.c.open, HELD.c.first_run), else_=statement.excluded.first_run),
+                },  # fmt: skip
             ),
             rows,
         )
