@@ -121,7 +121,7 @@ class _Run:
         return first
 
     def _condition(self, name: str, when: Condition) -> pa.Array:
-        made = when.make(self.scope)
+        made = when.make(self.scope, pa.bool_())
         self._refuse(name, "", (*made.refusals, *undecided(made, when)))
         return pc.fill_null(made.values, False)
 
@@ -187,7 +187,7 @@ class _Run:
             inner, parent = scope, pa.array(np.arange(len(scope), dtype=np.int64))
         rows = parent if home is None else home.take(parent)
         if block.when is not None:
-            made = block.when.make(inner)
+            made = block.when.make(inner, pa.bool_())
             refusals = (*made.refusals, *undecided(made, block.when))
             name = at + block.target
             self._refuse(name, name, tuple(r.lift(rows, len(self.scope)) for r in refusals))
@@ -267,14 +267,10 @@ class _Run:
         shown = refused.refusal.shown
         if shown is None or not shown[row].is_valid:
             return ""
-        if self._personal(refused.rule):
+        if refused.rule in self.built.personal:
             return "(personal)"
         text = str(shown[row].as_py())
         return text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"
-
-    def _personal(self, rule: str) -> bool:
-        kinds = ("", "skip ", "hold ", "remove ", "check ", "confirm ")
-        return any((k + repr(rule) if k else rule) in self.built.personal for k in kinds)
 
     def _skipped(self, skipped: pa.Array, keys: pa.Array, parts: pa.Array) -> list[SkippedRow]:
         skips: tuple[Skip, ...] = self.built.skips

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -93,15 +94,15 @@ class _Builder:
             self._lines(block, m.target, self.shape, "")
         self._filled(m.target, [*rules, *lines])
         for kind in (Skip, Hold, Remove):
-            for named in _of(kind, given):
-                self._named(kind.__name__.lower(), named.name, named.why, partial(decided, named.when))
+            for one in _of(kind, given):
+                self._named(kind.__name__.lower(), one.name, one.why, partial(decided, one.when))
         for check in _of(Check, given):
             self._check(check)
         for confirm in _of(Confirm, given):
             self._confirm(confirm)
-        for wait in m.waits:
-            self._named("wait", wait.name, wait.why, partial(_linking, wait.link))
-        self._distinct([n for kind in (Skip, Hold, Remove, Check) for d in _of(kind, given) if (n := d.name)])
+        self._waits_and_guards()
+        named = [d for kind in (Skip, Hold, Remove, Check) for d in _of(kind, given)]
+        self._distinct([d.name for d in (*named, *m.waits, *m.guards) if d.name])
         self._references(rules)
         self._examples([r.target for r in rules], given)
         if self.problems:
@@ -125,15 +126,15 @@ class _Builder:
             self.problems.append(f"{where}: {error.what}")
             return None
 
-    def _look(self, where: str, shape: Shape | None, do: Callable[[Shape], Any]) -> Any:
-        """Do it with a row, and remember what it read."""
+    def _look(self, where: str, shape: Shape | None, do: Callable[[Shape], Any], name: str = "") -> Any:
+        """Do it with a row, and remember what it read for the rule of this name."""
         if shape is None:
             return None
         result = self._try(where, lambda: do(shape))
         self.used |= shape.seen
         private = {name for name, f in self.mapping.source.walk() if f.personal}
         if shape.seen & private:
-            self.personal.add(where)
+            self.personal.add(name or where)
         return result
 
     def _kinds(self, given: Sequence[Any]) -> None:
@@ -269,11 +270,25 @@ class _Builder:
                 self.problems.append(f"{at}{f.name}: the target requires it and nobody fills it; add a {what}.")
 
     def _named(self, kind: str, name: str, why: str, do: Callable[[Shape], Any]) -> None:
+        say = f"{kind} {name!r}"
         if not why.strip():
-            self.problems.append(f"{kind} {name!r}: say why=.")
+            self.problems.append(f"{say}: say why=.")
         if not name.strip():
-            self.problems.append(f"{kind}: it needs a name, by which its rows are counted.")
-        self._look(name, self.shape(), do)
+            self.problems.append(f"{say}: it needs a name, by which its rows are counted.")
+        self._look(say, self.shape(), do, name)
+
+    def _waits_and_guards(self) -> None:
+        resources = []
+        for wait in self.mapping.waits:
+            self._named("wait", wait.name, wait.why, partial(_linking, wait.link))
+            resources.append(getattr(wait.link, "to", ""))
+        for name in dict.fromkeys(r for r in resources if resources.count(r) > 1):
+            self.problems.append(f"waits: two wait for a record of {name!r}; one is enough, or it is another resource.")
+        for guard in self.mapping.guards:
+            if not guard.why.strip() or not guard.name.strip():
+                self.problems.append(f"guard {guard.name!r}: it needs a name and why=.")
+            if not inspect.getdoc(guard.when) or getattr(guard.when, "__name__", "") == "<lambda>":
+                self.problems.append(f"guard {guard.name!r}: its function needs a name and a docstring for the page.")
 
     def _distinct(self, names: list[str]) -> None:
         for name in dict.fromkeys(n for n in names if names.count(n) > 1):

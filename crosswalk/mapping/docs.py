@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -41,6 +42,8 @@ def render(mapping: Mapping, tables: Path | None = None, overrides: Path | None 
         f"## Fields of {mapping.target.name}\n\n{_rules(built.rules, mapping.target)}",
         *_blocks(built.lines, mapping.target, ""),
         _checks(built),
+        _waits(mapping),
+        _guards(mapping),
         *_tables(mapping, tables, overrides),
         _functions(mapping),
         _examples(mapping.examples),
@@ -125,6 +128,22 @@ def _checks(built: Built) -> str:
     return f"## Checks\n\nWhat does not hold is held.\n\n{_table(('check', 'what', 'why'), rows)}" if rows else ""
 
 
+def _waits(mapping: Mapping) -> str:
+    if not mapping.waits:
+        return ""
+    rows = [(w.name, w.link.words(), w.why) for w in mapping.waits]
+    what = "A record waits until these are at the target, although no field carries them."
+    return f"## Waits\n\n{what}\n\n{_table(('name', 'for', 'why'), rows)}"
+
+
+def _guards(mapping: Mapping) -> str:
+    if not mapping.guards:
+        return ""
+    rows = [(g.name, " ".join((inspect.getdoc(g.when) or "").split()), g.why) for g in mapping.guards]
+    what = "Before a delivered record is changed, the target's own record is looked at; then the change is held."
+    return f"## Guards\n\n{what}\n\n{_table(('name', 'when', 'why'), rows)}"
+
+
 def _tables(mapping: Mapping, tables: Path | None, overrides: Path | None) -> list[str]:
     folder = Tables(tables or mapping.tables, overrides)
     pages = []
@@ -136,7 +155,9 @@ def _tables(mapping: Mapping, tables: Path | None, overrides: Path | None) -> li
 
 def _functions(mapping: Mapping) -> str:
     found = {v.name: v for v in verbs(mapping) if isinstance(v, Custom)}
-    rows = [(f"`{name}`", v.returns.name, " ".join((v.function.__doc__ or "").split())) for name, v in found.items()]
+    rows = [
+        (f"`{name}`", v.returns.name, " ".join((inspect.getdoc(v.function) or "").split())) for name, v in found.items()
+    ]
     return f"## Functions\n\n{_table(('function', 'makes', 'what it does'), rows)}" if rows else ""
 
 

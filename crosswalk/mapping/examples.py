@@ -69,7 +69,8 @@ def apply_example(mapping: Mapping, example: Example, context: Context = CONTEXT
 def example_problems(mapping: Mapping, filled: set[str], given: Iterable[Any]) -> list[str]:
     """What is wrong with the examples themselves: names that do not exist, nothing expected."""
     named = {type(d): {e.name for e in given if type(e) is type(d)} for d in given if hasattr(d, "name")}
-    refusing = filled | {d.name for d in given if hasattr(d, "name")} | {f.target for f in mapping.confirms}
+    refusing = filled | {d.name for d in (*given, *mapping.waits) if hasattr(d, "name")}
+    refusing |= {"key"} | {f.target for f in mapping.confirms}
     problems = []
     names = [e.name for e in mapping.examples]
     for example in mapping.examples:
@@ -239,7 +240,8 @@ def _refused(outcome: Outcome, row: int) -> str:
     frame = outcome.frame
     table = frame.table
     for name, links in outcome.links.items():
-        table = table.set_column(table.column_names.index(name), name, links.ids)
+        if name in table.column_names:
+            table = table.set_column(table.column_names.index(name), name, links.ids)
     wrong = validate(Frame(frame.record, table, frame.lines), written=True).refused
     return "; ".join(f"the target does not take it: {r.field} {r.reason}" for r in wrong if r.index == row)
 

@@ -205,7 +205,7 @@ def test_a_tables_mistakes_show_when_the_mapping_is_built(tmp_path: Path) -> Non
     rule = Rule("Status", Choose("name", table="status.csv"), why="x")
     with pytest.raises(MappingError, match="Status: 'SHUT' is not one of its values"):
         bills(rule, tables=tmp_path)
-    with pytest.raises(MappingError, match="Status: There is no value table stats.csv"):
+    with pytest.raises(MappingError, match=r"Status: There is no value table stats\.csv"):
         bills(Rule("Status", Choose("name", table="stats.csv"), why="x"), tables=tmp_path)
 
 

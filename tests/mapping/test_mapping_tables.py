@@ -115,7 +115,7 @@ def test_decimals_have_a_point() -> None:
     import pyarrow as pa
 
     found = choices("status;outcome;reason\n0,21;X;x\n")
-    with pytest.raises(TableError, match="'0,21' is not a value .* Decimals have a point"):
+    with pytest.raises(TableError, match=r"'0,21' is not a value .* Decimals have a point"):
         found.key("status", pa.decimal128(18, 8))
 
 

@@ -88,7 +88,7 @@ class If(Verb):
         return common((verb(self.then), verb(self.otherwise)), shape, want)
 
     def make(self, scope: Scope, want: pa.DataType | None = None) -> Made:
-        when = self.when.make(scope)
+        when = self.when.make(scope, pa.bool_())
         then, otherwise = made_alike((verb(self.then), verb(self.otherwise)), scope, want)
         refusals: list[Refusal] = [*when.refusals, *undecided(when, self.when)]
         refusals += [r.where(when.values) for r in then.refusals]
@@ -101,7 +101,7 @@ class If(Verb):
 
 def decided(when: object, shape: Shape) -> None:
     """Raises MappingError when this is not a condition over known columns."""
-    if not isinstance(when, Verb) or when.type(shape).arrow != BOOLEAN.arrow:
+    if not isinstance(when, Verb) or when.type(shape, BOOLEAN).arrow != BOOLEAN.arrow:
         raise MappingError(f"{when!r} is not a condition; write for example Equals('test', True).")
 
 

@@ -173,7 +173,7 @@ class Not(Condition):
         return BOOLEAN
 
     def make(self, scope: Scope, want: pa.DataType | None = None) -> Made:
-        made = self.operand.make(scope)
+        made = self.operand.make(scope, pa.bool_())
         return made.then(pc.invert(made.values))
 
     def words(self) -> str:
@@ -181,7 +181,7 @@ class Not(Condition):
 
 
 def _combine(operands: tuple[Condition, ...], scope: Scope, how: Any, decides: pa.Scalar) -> Made:
-    made = [o.make(scope) for o in operands]
+    made = [o.make(scope, pa.bool_()) for o in operands]
     result = made[0].values
     for other in made[1:]:
         result = how(result, other.values)

@@ -36,7 +36,7 @@ class _Listed(Verb):
         inner, positions, rest = scope.into(path)
         if where is None:
             return inner, positions, rest, ()
-        made = where.make(inner)
+        made = where.make(inner, pa.bool_())
         refusals = tuple(r.lift(positions, len(scope)) for r in (*made.refusals, *undecided(made, where)))
         keep = pc.fill_null(made.values, False)
         return inner.filter(keep), positions.filter(keep), rest, refusals
