@@ -30,13 +30,17 @@ LONGEST_WAIT = 120.0
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole answer. ``headers`` is case-insensitive; ``sent_at`` and ``ended_at`` are UTC by our own clock."""
+    """A whole answer. ``headers`` is case-insensitive; ``sent_at`` and ``ended_at`` are UTC by our own clock.
+
+    repeated: an earlier try of the same request may have been carried out.
+    """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     sent_at: datetime
     ended_at: datetime
+    repeated: bool = False
 
     def json(self) -> Any:
         """The body, with Decimal for every number that has a fraction; AnswerLost when it is not JSON."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.cookiejar
 import random
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -13,7 +14,17 @@ import httpx
 import msgspec
 
 from crosswalk.clock import Clock
-from crosswalk.errors import AnswerLost, ServerFault, SettingsError, Throttled, Transient, Unreachable, VendorError
+from crosswalk.errors import (
+    AnswerLost,
+    Invalid,
+    NotFound,
+    ServerFault,
+    SettingsError,
+    Throttled,
+    Transient,
+    Unreachable,
+    VendorError,
+)
 from crosswalk.http import redact
 from crosswalk.http.answer import (
     LONGEST_WAIT,
@@ -33,6 +44,7 @@ from crosswalk.http.wire import Call, Fence, Wire
 
 _json = msgspec.json.Encoder(decimal_format="number")
 _RETRY = Retry()
+_NO_PROOF = (Unreachable, Throttled, Invalid, NotFound)
 
 
 class Client:
@@ -138,7 +150,7 @@ class Client:
             except _KeyOver:
                 raise tries.key_over(where) from None
             if isinstance(outcome, Answer):
-                return outcome
+                return replace(outcome, repeated=tries.in_doubt)
             wait = tries.after(outcome, call)
             if not repeat.may_send(self.vendor_now() + timedelta(seconds=wait), self.timeout):
                 raise tries.verdict(outcome)
@@ -236,7 +248,7 @@ class _Tries:
         if call.in_doubt:
             self._doubt = error
         if not isinstance(error, Transient):
-            raise error
+            raise self.verdict(error)
         if isinstance(error, Throttled):
             return self._throttled(error)
         if call.in_doubt and self._repeat.kind == "once":
@@ -263,9 +275,14 @@ class _Tries:
         """Full jitter."""
         return self._chance.uniform(0, min(self._retry.longest, self._retry.first * 2.0 ** (tries - 1)))
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a try may have been carried out although no good answer came."""
+        return self._doubt is not None
+
     def verdict(self, error: VendorError) -> VendorError:
-        """What is known in the end: where repeating matters, a try in doubt outweighs a later one not carried out."""
-        if self._doubt is not None and self._repeat.kind != "safe" and isinstance(error, (Unreachable, Throttled)):
+        """What is known in the end: where repeating matters, a later try proves nothing about one in doubt."""
+        if self._doubt is not None and self._repeat.kind != "safe" and isinstance(error, _NO_PROOF):
             return self._doubt
         return error
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import random
 import socket
 import threading
 from datetime import UTC, date, datetime, timedelta
@@ -9,10 +8,10 @@ from email.utils import format_datetime
 from itertools import pairwise
 
 import pytest
-from http_servers import Arrived, InTurn, Memory, Reply, Server, client, reply
+from http_servers import InTurn, Memory, Reply, Server, client, reply
 
 from crosswalk.clock import SharedClock
-from crosswalk.errors import AnswerLost, Fenced, Invalid, ServerFault, Throttled, Unreachable, VendorError
+from crosswalk.errors import AnswerLost, Fenced, Invalid, Refused, ServerFault, Throttled, Unreachable, VendorError
 from crosswalk.http.answer import ONCE, SAFE, Answer, Repeat, Retry, retry_after, until
 from crosswalk.points import install
 
@@ -257,6 +256,25 @@ def test_doubt_outweighs_what_comes_after_it(clock: SharedClock) -> None:
         assert len(server.arrived) == 2
 
 
+@pytest.mark.parametrize("status", [400, 404, 409])
+def test_a_refusal_proves_nothing_about_a_lost_try(clock: SharedClock, status: int) -> None:
+    """A repeated create that is refused, perhaps since the lost one exists, stays in doubt; a first one does not."""
+    taken, life = reply({"Message": "must be unique"}, status), until(clock.now() + timedelta(hours=1))
+    with Server(InTurn(DOWN, taken), clock) as server, client(server.url, clock) as http:
+        with pytest.raises(ServerFault):
+            http.request("PUT", "/a", json={}, repeat=life)
+        with pytest.raises(Refused):
+            http.request("PUT", "/a", json={}, repeat=life)
+        assert len(server.arrived) == 3
+
+
+def test_an_answer_says_whether_an_earlier_try_is_in_doubt(clock: SharedClock) -> None:
+    """The answer after a lost one is marked as repeated; the one after a throttle is not."""
+    with Server(InTurn(LOST, reply({}), slow(1), reply({})), clock) as server, client(server.url, clock) as http:
+        assert http.request("PUT", "/a", json={}).repeated
+        assert not http.request("PUT", "/a", json={}).repeated
+
+
 def test_no_connection_says_that_nothing_was_sent(clock: SharedClock) -> None:
     """An address where nobody listens is Unreachable, after the tries, and says that nothing was sent."""
     journal = Memory()
@@ -303,89 +321,6 @@ def test_a_connector_that_cannot_read_an_answer_leaves_it_in_doubt(clock: Shared
         with client(server.url, clock, tell=reads) as http:
             assert http.request("POST", "/a", json={}, repeat=ONCE).body == b"<html>"
         assert len(server.arrived) == 2
-
-
-REQUESTS = 600
-
-
-class Storm:
-    """A vendor in trouble: a fifth 429 with every form of Retry-After, a tenth 5xx, resets, stalls.
-
-    It checks that nobody comes back before he may.
-    """
-
-    def __init__(self, clock: SharedClock, seed: int) -> None:
-        self._clock, self._dice = clock, random.Random(seed)
-        self._lock = threading.Lock()
-        self.not_before: dict[str, float] = {}
-        self.early: list[str] = []
-        self.faults = 0
-        self.gaps: list[float] = []
-        self._last: dict[str, float] = {}
-
-    def __call__(self, request: Arrived) -> Reply:
-        with self._lock:
-            now = self._clock.now().timestamp()
-            if now < self.not_before.get(request.path, 0.0):
-                self.early.append(request.path)
-            if request.path in self._last:
-                self.gaps.append(now - self._last.pop(request.path))
-            found = self._fault(request.path, now)
-            self.faults += found is not None
-            return found or reply({"path": request.path})
-
-    def _fault(self, path: str, now: float) -> Reply | None:
-        draw = self._dice.random()
-        if draw < 0.20:
-            kind = self._dice.choice(["3", "1.5", "date", "past", "3600", "garbage"])
-            seconds = {"date": 20.0, "past": -90.0, "garbage": 0.0}.get(kind) or float(kind if kind[0].isdigit() else 0)
-            at = format_datetime(datetime.fromtimestamp(int(now) + seconds, UTC), usegmt=True)
-            value = {"date": at, "past": at, "garbage": "as soon as you like"}.get(kind, kind)
-            if kind == "date":
-                seconds = int(now) + seconds - now
-            self.not_before[path] = now + max(0.0, seconds)
-            return reply({}, 429, Retry_After=value)
-        if draw < 0.30:
-            self._last[path] = now
-            return reply({}, self._dice.choice([500, 502, 503]))
-        if draw < 0.35:
-            return Reply(reset=True)
-        return Reply(silent=True) if draw < 0.36 else None
-
-
-def test_r4_a_storm_of_faults_is_outlived(clock: SharedClock) -> None:
-    """R4: every request is done in the end, none comes earlier than allowed, waits are spread, few are in excess."""
-    seed = random.randrange(10**6)
-    print(f"seed {seed}")
-    storm, lock, todo, done = Storm(clock, seed), threading.Lock(), list(range(REQUESTS)), []
-    queued: list[int] = []
-
-    def work() -> None:
-        with client(server.url, clock, timeout=0.25, retry=Retry(tries=12, seconds=600)) as http:
-            while True:
-                with lock:
-                    if not todo:
-                        return
-                    number = todo.pop()
-                try:
-                    done.append(http.request("GET", f"/{number}").json()["path"])
-                except Throttled as error:
-                    assert error.wait == 3600
-                    queued.append(number)
-
-    with Server(storm, clock) as server:
-        while todo:
-            workers = [threading.Thread(target=work) for _ in range(8)]
-            for worker in workers:
-                worker.start()
-            for worker in workers:
-                worker.join()
-            clock.advance(3600)
-            todo, queued = queued, []
-    assert sorted(done) == sorted(f"/{number}" for number in range(REQUESTS))
-    assert storm.early == []
-    assert REQUESTS + storm.faults <= len(server.arrived) <= 1.05 * (REQUESTS + storm.faults)
-    assert len({round(gap, 3) for gap in storm.gaps}) > len(storm.gaps) / 3
 
 
 def test_repeat_knows_its_own_life() -> None:
