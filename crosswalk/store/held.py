@@ -72,7 +72,7 @@ def put(connection: Connection, store: Store, scope: str, run: str, holds: Seque
                     "open": True,
                     # A row that was released and is held again is a new one to whoever is warned.
                     "first_run": case((HELD.c.open, HELD.c.first_run), else_=statement.excluded.first_run),
-                },  # fmt: skip
+                },
             ),
             rows,
         )
