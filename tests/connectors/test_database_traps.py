@@ -154,6 +154,27 @@ def test_the_same_key_twice_in_a_chunk(database: Database) -> None:
     assert [row["note"] for row in plain(database.read(NOTES))] == ["third", "other"]
 
 
+def test_the_same_key_twice_with_lines_in_any_order(database: Database) -> None:
+    """Keys that do not come in their own order keep their own lines when older rows of the chunk are left out."""
+    rows = [{"id": key, "note": note, "tags": [{"tag": key + note}]} for key, note in ("b1", "c1", "a1", "c2", "b2")]
+    given = pa.concat_arrays([versions(3, 1), versions(2, 2)])
+    database.prepare(NOTES)
+    assert database.load(frame(NOTES, rows), given) == Loaded(created=3, duplicate=2)
+    assert plain(database.read(NOTES)) == [rows[2], rows[4], rows[3]]
+
+
+@pytest.mark.postgres
+def test_loaders_prepare_no_statements(postgres_url: str, clock: SharedClock) -> None:
+    """The driver never prepares a statement, whose plan an added column could break."""
+    database = Database(postgres_url, clock)
+    with database.transaction() as connection:
+        for _ in range(10):
+            connection.exec_driver_sql("SELECT 1 AS often")
+        prepared = connection.exec_driver_sql("SELECT count(*) FROM pg_prepared_statements").scalar()
+    assert prepared == 0
+    database.close()
+
+
 def test_a_column_added_while_others_load(database_url: str, clock: SharedClock) -> None:
     """After many loads a column is added elsewhere; the old and the new loader both go on."""
     old, new = Database(database_url, clock), Database(database_url, clock)
