@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
@@ -22,56 +21,77 @@ class Part:
     vendor_now: datetime
 
 
-def restarted(
-    ask: Callable[[datetime | None, int], Part],
-    changed: Callable[[bytes], datetime | None],
-    window: Window,
-    resume: str | None,
-) -> Iterator[Page]:
+Ask = Callable[[datetime | None, int], Part]
+Changed = Callable[[bytes], datetime | None]
+
+
+def restarted(ask: Ask, changed: Changed, window: Window, resume: str | None) -> Iterator[Page]:
     """Read a listing numbered by pages as a keyset, so that a record that moves to its end shifts nothing past us.
 
-    ask: the page with this number of what changed since this whole second, oldest change first. Every page but one that
-    lies within a single second is followed by page 1 since its last second; what is read twice is counted as duplicate.
-    Raises FilterIgnored when the order or the lower bound was not kept.
+    ask: the page with this number of what changed since this whole second, oldest change first. A page is followed by
+    page 1 since its last second; what is read twice is counted as duplicate. Raises FilterIgnored when the order or the
+    lower bound was not kept.
     """
-    since, number = _resume(resume, window)
+    since = datetime.fromisoformat(resume) if resume else window.since
+    since = since.replace(microsecond=0) if since else None
+    total_is_exact = resume is None and window.until is None
     while True:
-        part = ask(since, number)
-        moments = [changed(raw) for raw in part.records]
-        _in_order([m for m in moments if m is not None], since)
-        last = next((m for m in reversed(moments) if m is not None), None)
+        parts = _past_second(ask, changed, since)
+        last = _last(parts[-1], changed)
         past = window.until is not None and last is not None and last >= window.until
-        kept = [
-            raw
-            for raw, m in zip(part.records, moments, strict=True)
-            if window.until is None or m is None or m < window.until
-        ]
-        first = resume is None and number == 1 and since == window.since
-        total = part.total if first and window.until is None else None
-        if past or not part.more:
-            yield Page(kept, None, total, part.vendor_now)
+        over = past or not parts[-1].more
+        following = since if over or last is None else last.replace(microsecond=0)
+        for number, part in enumerate(parts, 1):
+            kept = [raw for raw in part.records if _before(changed(raw), window.until)]
+            ends = number == len(parts)
+            at = following if ends else since
+            token = None if over and ends else at.isoformat() if at else ""
+            yield Page(kept, token, part.total if total_is_exact else None, part.vendor_now)
+            total_is_exact = False
+        if over:
             return
-        second = last.replace(microsecond=0) if last else None
-        if second is not None and (since is None or second > since):
-            since, number = second, 1
-        else:
-            number += 1
-        yield Page(kept, _token(since, number), total, part.vendor_now)
+        since = following
 
 
-def _token(since: datetime | None, number: int) -> str:
-    return json.dumps({"since": since.isoformat() if since else None, "page": number})
+def _past_second(ask: Ask, changed: Changed, since: datetime | None) -> list[Part]:
+    """Page 1 and, while the second of ``since`` fills whole pages, those that follow it.
+
+    Page numbers shift when a record moves, so such pages are read again until a pass shows nothing new among what they
+    cover; what is newer is left to the pages since their last second, and the last part says that there are some.
+    """
+    parts = [_checked(ask(since, 1), changed, since)]
+    while parts[-1].more and _within(_last(parts[-1], changed), since):
+        parts.append(_checked(ask(since, len(parts) + 1), changed, since))
+    if len(parts) == 1:
+        return parts
+    last, seen = _last(parts[-1], changed), {raw for part in parts for raw in part.records}
+    while True:
+        again = [ask(since, number) for number in range(1, len(parts) + 1)]
+        missed = [raw for part in again for raw in part.records if raw not in seen]
+        covered = [raw for raw in missed if _within(changed(raw), last)]
+        if not covered:
+            return [*parts[:-1], replace(parts[-1], more=parts[-1].more or again[-1].more or bool(missed))]
+        seen.update(covered)
+        parts.insert(0, replace(again[0], records=covered))
 
 
-def _resume(resume: str | None, window: Window) -> tuple[datetime | None, int]:
-    if resume is None:
-        return (window.since.replace(microsecond=0) if window.since else None), 1
-    state = json.loads(resume)
-    return (datetime.fromisoformat(state["since"]) if state["since"] else None), int(state["page"])
+def _last(part: Part, changed: Changed) -> datetime | None:
+    return next((m for m in map(changed, reversed(part.records)) if m is not None), None)
 
 
-def _in_order(moments: list[datetime], since: datetime | None) -> None:
+def _within(moment: datetime | None, second: datetime | None) -> bool:
+    """Whether a change lies in that whole second. One that says nothing does not tell where the listing is."""
+    return moment is None or (second is not None and moment.replace(microsecond=0) <= second)
+
+
+def _before(moment: datetime | None, until: datetime | None) -> bool:
+    return until is None or moment is None or moment < until
+
+
+def _checked(part: Part, changed: Changed, since: datetime | None) -> Part:
+    moments = [m for m in map(changed, part.records) if m is not None]
     if any(a > b for a, b in pairwise(moments)):
         raise FilterIgnored("the listing does not come in the order of its changes, which was asked for")
     if since is not None and moments and moments[0] < since:
         raise FilterIgnored(f"the listing begins at {moments[0]:%Y-%m-%dT%H:%M:%SZ}, before {since:%Y-%m-%dT%H:%M:%SZ}")
+    return part
