@@ -1,0 +1,50 @@
+# Everything a person or a machine runs. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check contract crash lock docs clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## install what is needed into .venv
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3 -m venv does not work here; on Debian install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $(STAMP)
+	@echo "installed into $(VENV)"
+
+demo: setup ## run the main job against the practice systems; KEEP=1 leaves all of it running
+	@$(BIN)/python -m demo
+
+test: setup check ## every test and every check, PostgreSQL and Prefect included
+	@$(BIN)/python -m pytest
+
+check: setup ## style, types, lock and generated pages
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/python tests/checks/lock.py
+	@$(BIN)/crosswalk docs --check
+
+contract: setup ## compare with the vendors' own contracts; needs ../shared/specs
+	@CROSSWALK_CONTRACT=1 $(BIN)/python -m pytest -m contract
+
+crash: setup ## kill the job at every point and recover it; OUT=file.json keeps the figures
+	@$(BIN)/python tests/crash/sweep.py
+
+lock: setup ## resolve the dependencies again
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --all-extras --group dev pyproject.toml -o requirements.lock
+
+docs: setup ## render the generated pages
+	@$(BIN)/crosswalk docs
+
+clean: ## remove what was installed and made
+	@rm -rf $(VENV) .crosswalk .pytest_cache .mypy_cache .ruff_cache .hypothesis
