@@ -80,15 +80,7 @@ class Client:
         self._clock, self._retry, self._classify = clock, retry, classify
         self._chance = chance or random.Random()  # not for secrets, only to spread retries
         hosts = {httpx.URL(base_url).host, *allowed_hosts, *(auth.hosts if auth else ())}
-        self._wire = Wire(
-            connection=connection,
-            allowed=hosts,
-            limiter=limiter,
-            account=account,
-            tell=tell,
-            journal=journal,
-            clock=clock,
-        )
+        self._wire = Wire(connection, hosts, limiter=limiter, account=account, tell=tell, journal=journal, clock=clock)
         keep_none = http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
         self._http = httpx.Client(
             transport=self._wire,

@@ -52,6 +52,14 @@ def register(*secrets: str) -> None:
         _needles = tuple(sorted({form for forms in _values.values() for form in forms}, key=len, reverse=True))
 
 
+def forget_all() -> None:
+    """Forget every registered value; for tests, whose secrets are invented."""
+    global _needles
+    with _lock:
+        _values.clear()
+        _needles = ()
+
+
 def _forms(secret: str) -> set[str]:
     """How a value may look inside other text: quoted for URLs, JSON, HTML; in hex; in base64 at any offset."""
     forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), html.escape(secret)}

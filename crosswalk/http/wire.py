@@ -93,9 +93,9 @@ class Wire(httpx.BaseTransport):
 
     def __init__(
         self,
-        *,
         connection: str,
         allowed: Collection[str],
+        *,
         limiter: Limiter,
         account: Account,
         tell: Tell | None,

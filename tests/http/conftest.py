@@ -1,18 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from crosswalk import points
-from crosswalk.clock import SharedClock
+from crosswalk.http import redact
 
 
-@pytest.fixture
-def clock(tmp_path: Path) -> SharedClock:
-    """A clock that only moves when somebody waits or moves it."""
-    return SharedClock(tmp_path / "clock")
+@pytest.fixture(autouse=True)
+def _no_secret_outlives_its_test() -> Iterator[None]:
+    yield
+    redact.forget_all()
 
 
 @pytest.fixture
