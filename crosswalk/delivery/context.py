@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -17,11 +18,16 @@ PATIENCE = 120.0
 """Seconds; what has to wait longer stays queued and the run ends."""
 
 
+def no_lease() -> None:
+    """No lease to prolong."""
+
+
 @dataclass
 class Delivery:
     """One binding's way to its target, in one process.
 
-    claim: seconds for which a frozen batch may be sent before another process may take it over.
+    claim: seconds for which a frozen batch may be sent before another process may take it over; it covers the longest
+    wait for a limit.  beat: called between batches, prolongs the run's lease.
     """
 
     store: Store
@@ -31,8 +37,9 @@ class Delivery:
     clock: Clock
     run: str
     process: Process = field(default_factory=Process.this)
-    claim: float = 90.0
+    claim: float = 300.0
     timeout: float = 30.0
+    beat: Callable[[], None] = no_lease
 
     @property
     def scope(self) -> str:

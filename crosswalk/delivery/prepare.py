@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
 from sqlalchemy import Row
 
 from crosswalk.connectors.base import Found, Item
 from crosswalk.connectors.facts import Verb
+from crosswalk.delivery.compare import foreign, shows
 from crosswalk.delivery.context import Delivery
 from crosswalk.errors import SettingsError
+from crosswalk.frames.payload import render
 from crosswalk.store import held, ledger, links
 from crosswalk.store.held import Hold
 from crosswalk.store.ledger import Name
@@ -239,35 +240,3 @@ def _objection(one: Ready, there: Found | None, guards: Sequence[Any], verb: Ver
         if changed:
             return f"somebody changed {', '.join(changed)} at the target since we wrote it"
     return ""
-
-
-def foreign(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Fields that we wrote and that the target now shows otherwise. What it does not show cannot be compared."""
-    changed = []
-    for field, value in ours.items():
-        if field not in theirs:
-            continue
-        shown = theirs[field]
-        if isinstance(value, Mapping) and isinstance(shown, Mapping):
-            changed += foreign(value, shown, f"{prefix}{field}.")
-        elif isinstance(value, list) and isinstance(shown, list):
-            if len(value) != len(shown):
-                changed.append(f"{prefix}{field}")
-                continue
-            for number, (a, b) in enumerate(zip(value, shown, strict=True)):
-                if isinstance(a, Mapping) and isinstance(b, Mapping):
-                    changed += foreign(a, b, f"{prefix}{field}[{number}].")
-        elif not _alike(value, shown):
-            changed.append(f"{prefix}{field}")
-    return changed
-
-
-def _alike(ours: Any, shown: Any) -> bool:
-    if shown is None or isinstance(shown, bool) or isinstance(ours, bool):
-        return bool(ours == shown)
-    if isinstance(shown, str) and shown.startswith("/Date("):
-        return True
-    try:
-        return Decimal(str(ours)) == Decimal(str(shown))
-    except InvalidOperation:
-        return str(ours).strip() == str(shown).strip()

@@ -82,6 +82,7 @@ def _send_all(delivery: Delivery, resource: str, verb: Verb, items: Sequence[Rea
     most = int(delivery.binding.options.get("batch") or facts.batch)
     groups = [list(some) for group in groups for some in ledger.chunked(group, most)]
     for group in [*groups, *alone]:
+        delivery.beat()
         attempt = freeze(delivery, resource, verb, facts, [by_key[i.key] for i in group], group)
         outcome = deliver(delivery, attempt, facts, repeat(delivery, attempt, facts))
         done.batches += 1

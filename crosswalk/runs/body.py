@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from crosswalk.delivery.plan import Chunk
 from crosswalk.errors import CrosswalkError, Throttled
+from crosswalk.http.journal import tagged
 from crosswalk.runs import loading, preview, release, session, tables, transform
 from crosswalk.runs.account import Account, fates
 from crosswalk.runs.extract import Extraction, Raw
@@ -68,7 +69,8 @@ def run(current: Session, steps: Steps = Steps()) -> Account:
     """Run a binding once and account for it. Raises what made the run fail, after noting it."""
     session.begin(current)
     try:
-        account = _run(current, steps)
+        with tagged(run=current.run):
+            account = _run(current, steps)
     except BaseException as error:
         session.finish(current, "failed", sketch(current).as_dict(), _words(error))
         raise
@@ -111,7 +113,7 @@ def sketch(current: Session) -> Account:
     account = Account(
         read=current.read, stand_ins=current.stand_ins, distinct=seen.distinct, duplicate=seen.duplicate,
         parts=len(seen.parts) + seen.yielded, new_held=seen.new_held, unknown_fields=sorted(current.unknown),
-        stopped=current.stopped,
+        stopped=current.stopped, requests=current.requests(current.run),
     )  # fmt: skip
     try:
         counts = fates(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Any
 
 from crosswalk.clock import Clock
 from crosswalk.connectors.base import Connector, Window
-from crosswalk.delivery.context import Delivery
+from crosswalk.delivery.context import Delivery, no_lease
 from crosswalk.delivery.plan import Seen
 from crosswalk.errors import NotApproved, SettingsError
 from crosswalk.integration import Integration
@@ -21,6 +22,10 @@ from crosswalk.store import cursors, leases, runs
 from crosswalk.store.cursors import Position
 from crosswalk.store.engine import Store
 from crosswalk.store.leases import Lease, Process
+
+
+def _uncounted(_: str) -> int:
+    return 0
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Request:
 
 @dataclass
 class Session:
-    """One run of one binding in this process."""
+    """One run of one binding in this process. requests: how many the journal holds of a run."""
 
     binding: Binding
     integration: Integration
@@ -67,6 +72,7 @@ class Session:
     unknown: set[str] = field(default_factory=set)
     stopped: str = ""
     plan: Plan = field(default_factory=Plan)
+    requests: Callable[[str], int] = _uncounted
 
     @property
     def scope(self) -> str:
@@ -86,7 +92,7 @@ class Session:
     def delivery(self) -> Delivery:
         return Delivery(
             self.store, self.binding, self.integration, self.target, self.clock, self.run, self.process,
-            timeout=self.target.system.timeout,
+            timeout=self.target.system.timeout, beat=self.lease.beat if self.lease is not None else no_lease,
         )  # fmt: skip
 
     @property

@@ -89,6 +89,7 @@ class House:
             source=self.connector(binding.source),
             target=self.target(binding.target),
             request=request,
+            requests=lambda run: len(self.journal.entries("run = ?", (run,))),
         )
 
     def close(self) -> None:

@@ -7,7 +7,10 @@ long as its limit is held.
 
 from __future__ import annotations
 
-from crosswalk.schemas.base import BOOLEAN, ID, INSTANT, INTEGER, MONEY, RATE, TEXT, Field, Lines, Record
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from crosswalk.schemas.base import BOOLEAN, ID, INSTANT, INTEGER, MONEY, RATE, TEXT, Field, Lines, Must, Record
 
 # What one page of a nested list holds. The connector asks for the rest of a longer one.
 LINE_ITEMS = 25
@@ -78,6 +81,10 @@ PRODUCT_STATUS = ("ACTIVE", "ARCHIVED", "DRAFT", "UNLISTED")
 def _money(name: str, required: bool = True, about: str = "") -> Field:
     """The amount of a MoneyBag in the shop's currency."""
     return Field(f"{name}.shopMoney.amount", MONEY, required=required, about=about)
+
+
+def _not_negative(values: pa.Array) -> pa.Array:
+    return pc.greater_equal(values, 0)
 
 
 def _address(name: str, *, whole: bool) -> tuple[Field, ...]:
@@ -242,7 +249,17 @@ Order = Record(
         _money("totalOutstandingSet", required=False),
         _money("totalTipReceivedSet", required=False),
         _money("currentTotalDutiesSet", required=False),
-        Lines("lineItems", _line_item, path="lineItems.nodes", key="id", required=True),
+        Lines(
+            "lineItems",
+            _line_item,
+            path="lineItems.nodes",
+            key="id",
+            required=True,
+            checks=(
+                Must("quantity", "is not negative", _not_negative),
+                Must("currentQuantity", "is not negative", _not_negative),
+            ),
+        ),
         Lines("shippingLines", _shipping_line, path="shippingLines.nodes", key="id", required=True),
         Lines("transactions", _transaction, key="id", required=True, whole_below=TRANSACTIONS),
         Lines("refunds", _refund, key="id", required=True, whole_below=REFUNDS),

@@ -20,7 +20,9 @@ from crosswalk.errors import Busy, Fenced
 from crosswalk.store.engine import Store
 from crosswalk.store.tables import LEASE
 
-SECONDS = 60.0
+SECONDS = 180.0
+"""A lease's life; it is prolonged between batches, and a wait inside one is at most two minutes."""
+BEAT = 20.0
 
 
 @dataclass(frozen=True)
@@ -68,17 +70,22 @@ def _zombie(pid: int) -> bool:
         return False
 
 
-@dataclass(frozen=True)
+@dataclass
 class Lease:
-    """A held lease; ``check`` it inside every planning transaction."""
+    """A held lease; ``check`` it inside every planning transaction.
+
+    beaten: when it was last prolonged, on the clock's boot time.
+    """
 
     store: Store
     scope: str
     process: Process
     fence: int
+    beaten: float = 0.0
 
     def check(self, connection: Connection) -> None:
         """Prove inside this transaction that the lease is still ours, and prolong it. Raises Fenced."""
+        self.beaten = self.store.clock.boot()
         expires = self.store.clock.now() + timedelta(seconds=SECONDS)
         mine = (LEASE.c.scope == self.scope) & (LEASE.c.holder == self.process.token) & (LEASE.c.fence == self.fence)
         if connection.execute(update(LEASE).where(mine).values(expires_at=expires)).rowcount != 1:
@@ -89,7 +96,10 @@ class Lease:
             )
 
     def beat(self) -> None:
-        """Prolong the lease between chunks."""
+        """Prolong the lease when it was not done lately. Raises Fenced when it is lost."""
+        now = self.store.clock.boot()
+        if now - self.beaten < BEAT:
+            return
         with self.store.transaction("lease") as connection:
             self.check(connection)
 
@@ -114,13 +124,13 @@ def take(store: Store, scope: str, process: Process) -> Lease:
         row = connection.execute(select(LEASE).where(LEASE.c.scope == scope)).one_or_none()
         if row is None:
             connection.execute(insert(LEASE).values(scope=scope, fence=1, **ours))
-            return Lease(store, scope, process, 1)
+            return Lease(store, scope, process, 1, store.clock.boot())
         if row.holder and row.expires_at > now and not gone(row.host, row.boot_id, row.pid):
             raise _busy(scope, row)
         same = (LEASE.c.scope == scope) & (LEASE.c.fence == row.fence) & or_(LEASE.c.holder == row.holder)
         if connection.execute(update(LEASE).where(same).values(fence=row.fence + 1, **ours)).rowcount != 1:
             raise _busy(scope, row)
-    return Lease(store, scope, process, row.fence + 1)
+    return Lease(store, scope, process, row.fence + 1, store.clock.boot())
 
 
 def _busy(scope: str, row: Row[tuple[object, ...]]) -> Busy:
