@@ -104,14 +104,13 @@ class Item:
 
     key: our own ledger key. marker: our reference as the target record carries it, empty when it carries none.
     payload: nested values under the target's own names, decimals and dates as Python objects. target_id: for an update
-    or a removal. body: the member's own bytes in a frozen request, where the ledger keeps them.
+    or a removal.
     """
 
     key: str
     marker: str
     payload: Mapping[str, Any]
     target_id: str | None = None
-    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
