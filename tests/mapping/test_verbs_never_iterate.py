@@ -22,11 +22,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pycountry
 import pytest
+from bill_kit import STATUS, TEST_SKIP, bills, thing
 from mapping_kit import CONTEXT, THING, frame_of
 
 from crosswalk.frames.frame import PARENT, Frame
 from crosswalk.mapping import (
     And,
+    Check,
     Choose,
     Compare,
     Concat,
@@ -198,6 +200,22 @@ def test_a_verbs_work_does_not_grow_with_the_rows(name: str, scopes: tuple[Scope
     assert small["steps"] > 0
     assert large["calls"] <= small["calls"] + 5
     assert large["steps"] <= small["steps"] + 100
+
+
+def test_a_whole_mapping_does_not_iterate() -> None:
+    """Applying a mapping with lines, checks and skips to 10 rows and to 100,000 is the same Python work."""
+    mapping = bills(TEST_SKIP, STATUS, Check("total", Sum("Lines.Amount"), "amount", why="w"))
+    frame = frame_of(THING, [thing(f"{n}") for n in range(FEW)])
+    counts = []
+    for times in (1, MANY // FEW):
+        many = tiled(frame, FEW, times)
+        assert len(mapping.apply(many, CONTEXT).frame) == FEW * times
+        with traced() as count:
+            mapping.apply(many, CONTEXT)
+        counts.append(count)
+    small, large = counts
+    assert large["calls"] <= small["calls"] + 20
+    assert large["steps"] <= small["steps"] + 500
 
 
 def looped(names: pa.Array) -> pa.Array:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mapping_kit import PROPERTY, REFUSED, THING, agrees, flat_things, scope_of
 
 from crosswalk.errors import MappingError
-from crosswalk.mapping import Arithmetic, Const, Copy, Divide, Money, Round
+from crosswalk.mapping import Arithmetic, Const, Context, Copy, Divide, Money, Round
 from crosswalk.mapping.refs import Shape
 
 EXACT = decimal.Context(prec=200)
@@ -112,6 +112,12 @@ def test_money_in_the_accounts_own_currency() -> None:
     """Without a currency the account's own is meant, and a tie goes away from zero."""
     rows = [{"amount": Decimal(n)} for n in ("1.0050", "-1.0050", "1.0049")]
     assert Money("amount").make(scope_of(rows)).values.to_pylist() == [Decimal(n) for n in ("1.01", "-1.01", "1")]
+
+
+def test_an_account_without_a_real_currency_stops_the_run() -> None:
+    """A wrong setting is nobody's bad row."""
+    with pytest.raises(MappingError, match="no currency 'EURO'"):
+        Money("amount").make(scope_of([{}], Context("UTC", "PS", "EURO")))
 
 
 def test_exact_money_refuses_what_would_be_rounded() -> None:

@@ -152,6 +152,8 @@ class Money(Verb):
     def make(self, scope: Scope, want: pa.DataType | None = None) -> Made:
         want = want if want is not None and pa.types.is_decimal(want) else pa.decimal128(WIDE, 4)
         made = number(self.operand).make(scope)
+        if self.currency is None and minor_units(scope.context.currency) is None:
+            raise MappingError(f"There is no currency {scope.context.currency!r}; the connection's currency is wrong.")
         codes = verb(self.currency if self.currency is not None else Const(scope.context.currency)).make(scope)
         amounts = made.values.cast(pa.decimal256(76, max(scale(made.values.type), want.scale, 4)))
         distinct = codes.values.unique().drop_null()
