@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from crosswalk.integration import Integration
-from crosswalk.mapping import LEAVE_OUT, Concat, Const, Copy, Mapping, Marker, Rule
+from crosswalk.mapping import LEAVE_OUT, Concat, Const, Copy, Example, Mapping, Marker, Rule
 from crosswalk.schemas import shopify, xero
 
 customers_to_contacts = Mapping(
@@ -24,6 +24,35 @@ customers_to_contacts = Mapping(
         Rule("FirstName", Copy("firstName"), missing=LEAVE_OUT),
         Rule("LastName", Copy("lastName"), missing=LEAVE_OUT),
         Rule("EmailAddress", Copy("defaultEmailAddress.emailAddress"), missing=LEAVE_OUT),
+    ],
+    base={
+        "id": "gid://shopify/Customer/77",
+        "legacyResourceId": "77",
+        "createdAt": "2026-11-20T10:00:00Z",
+        "updatedAt": "2026-11-20T10:00:00Z",
+        "displayName": "Anna Visser",
+        "firstName": "Anna",
+        "lastName": "Visser",
+        "defaultEmailAddress": {"emailAddress": "anna.visser@example.test"},
+    },
+    examples=[
+        Example(
+            "a customer",
+            expect={
+                "ContactNumber": "EX-77",
+                "Name": "Anna Visser",
+                "FirstName": "Anna",
+                "LastName": "Visser",
+                "EmailAddress": "anna.visser@example.test",
+            },
+        ),
+        Example(
+            "a customer without first name and address",
+            given={"firstName": None, "defaultEmailAddress": None},
+            expect={"Name": "Anna Visser", "FirstName": None, "EmailAddress": None},
+        ),
+        Example("a customer without a name", given={"displayName": None}, held={"Name"}),
+        Example("a name that does not fit", given={"displayName": "x" * 256}, held={"Name"}),
     ],
 )
 

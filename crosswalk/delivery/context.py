@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from crosswalk.clock import Clock
 from crosswalk.connectors.base import Connector
+from crosswalk.errors import SettingsError
 from crosswalk.integration import Integration
 from crosswalk.settings import Binding
 from crosswalk.store.engine import Store
@@ -20,6 +21,15 @@ PATIENCE = 120.0
 
 def no_lease() -> None:
     """No lease to prolong."""
+
+
+def changeable(delivery: Delivery, resource: str) -> bool:
+    """Whether the target can change such a record once it is there."""
+    try:
+        delivery.target.operation(resource, "update")
+    except SettingsError:
+        return False
+    return True
 
 
 @dataclass
@@ -51,7 +61,7 @@ class Delivery:
 
     def vendor_now(self) -> datetime:
         """The target's clock."""
-        return self.target.client.vendor_now()
+        return self.target.now()
 
     def patient(self, until: datetime) -> bool:
         """Wait for an instant when it is near; False, at once, when it is too far away."""

@@ -76,7 +76,6 @@ class Seen:
     loaded: dict[str, int] = field(default_factory=dict)
     yielded: int = 0
     read: int = 0
-    new_held: int = 0
     before: Seen | None = None
 
     def fork(self) -> Seen:
@@ -94,7 +93,6 @@ class Seen:
             self.count(fate, number)
         self.yielded += chunk.yielded
         self.read += chunk.read
-        self.new_held += chunk.new_held
 
     def record(self, key: str) -> bool:
         """Note a record that was read; False when this run has read it before."""
@@ -141,7 +139,7 @@ def decide(old: Row[Any] | None, wanted: Wanted, now: datetime) -> Decision:
         return _fresh(wanted, now, nothing_there=True)
     if old.wanted_version > wanted.version:
         return Decision("stale", None)
-    refused = old.held_because == f"refused:{wanted.hash}"
+    refused = old.held_because in (f"refused:{wanted.hash}", ledger.PARENT)
     if old.wanted_hash == wanted.hash and (not old.held or refused):
         return _same(old, wanted)
     if wanted.remove and not old.target_id and not old.applied_hash and not old.batch:
@@ -157,7 +155,8 @@ def _same(old: Row[Any], wanted: Wanted) -> Decision:
     if old.held:
         return Decision("held", version)
     if old.applied_hash == wanted.hash:
-        return Decision("unchanged", None)
+        # A newer version of the same content is noted, so that one between the two is known to be stale.
+        return Decision("unchanged", None if old.wanted_version == wanted.version else version)
     return Decision("planned", version)
 
 
@@ -186,7 +185,7 @@ def decide_skip(old: Row[Any] | None, skip: Skip, now: datetime) -> Decision | H
             version=skip.version,
         )  # fmt: skip
     if old is not None and old.skipped == skip.rule and not old.held:
-        return Decision("skipped", None)
+        return Decision("skipped", None if old.wanted_version == skip.version else {"wanted_version": skip.version})
     blank = Wanted(skip.name, skip.resource, skip.rank, "", "", "", skip.version, "", "", "")
     values = _fresh(blank, now, nothing_there=False).values
     assert values is not None
@@ -196,6 +195,8 @@ def decide_skip(old: Row[Any] | None, skip: Skip, now: datetime) -> Decision | H
 def commit(connection: Connection, store: Store, scope: str, run: str, chunk: Chunk, seen: Seen, now: datetime) -> None:
     """Write the outcome of every part of a chunk; the caller's transaction holds the fence check and the cursor too."""
     since = instant_text(store.since())
+    # What belongs to another part may be as old as that: no version of the record tells when it came to be.
+    hanging = {w.name for w in chunk.wanted if w.hangs}
     old = ledger.existing(connection, scope, {n.key for n in chunk.names()})
     holds = list(chunk.held)
     new_rows: list[dict[str, Any]] = []
@@ -205,18 +206,21 @@ def commit(connection: Connection, store: Store, scope: str, run: str, chunk: Ch
 
     def note(name: Name, decision: Decision) -> None:
         row = old.get(name)
+        told = row is not None and row.seen_run == run
         if decision.values is None:
-            seen.part(name, decision.fate)
+            # What this run has decided before stands in the row and is counted there.
+            seen.part(name, None if told else decision.fate)
             return
         seen.part(name, None)
         if row is not None and row.held and decision.fate != "held":
             released.append((name.key, name.part))
         values = decision.values | {"seen_run": run, "fate": decision.fate}
         if row is not None and len(decision.values) == 1:
-            touched.setdefault((decision.fate, values["wanted_version"]), []).append(name)
+            fate = row.fate if told and decision.fate in ("unchanged", "skipped") else decision.fate
+            touched.setdefault((fate, values["wanted_version"]), []).append(name)
             return
         full = {"scope": scope, "key": name.key, "part": name.part, "first_seen_at": now, **NEW, **values}
-        full["look_first"] = values["wanted_version"] < since
+        full["look_first"] = values["wanted_version"] < since or name in hanging
         (changed if row is not None else new_rows).append(full)
 
     for wanted in chunk.wanted:
@@ -245,17 +249,17 @@ def _hold(
         name = Name(hold.key, hold.part)
         row = old.get(name)
         if row is not None and hold.version and row.wanted_version > hold.version:
-            seen.part(name, "stale")
+            seen.part(name, None if row.seen_run == run else "stale")
             continue
         seen.part(name, None)
         kept.append(hold)
-    seen.new_held += held.put(connection, store, scope, run, kept, now)
+    held.put(connection, store, scope, run, kept, now)
     held.close(connection, scope, [(h.key, h.part) for h in kept], keep={h.id(scope) for h in kept})
     rows: dict[Name, dict[str, Any]] = {}
     for hold in kept:
         name = Name(hold.key, hold.part)
         rows[name] = {
-            "scope": scope, "key": hold.key, "part": hold.part, "resource": "", "held": hold.reason[:500],
+            "scope": scope, "key": hold.key, "part": hold.part, "resource": "", "held": ledger.clean(hold.reason),
             "held_because": hold.because or "person", "wanted_version": hold.version, "seen_run": run, "fate": "held",
             "first_seen_at": now, "changed_at": now,
         }  # fmt: skip

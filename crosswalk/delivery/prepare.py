@@ -6,17 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from crosswalk.connectors.base import Found, Item
 from crosswalk.connectors.facts import Verb
 from crosswalk.delivery.compare import foreign, shows
-from crosswalk.delivery.context import Delivery
+from crosswalk.delivery.context import Delivery, changeable
 from crosswalk.errors import SettingsError
 from crosswalk.frames.payload import render
 from crosswalk.store import held, ledger, links
 from crosswalk.store.held import Hold
 from crosswalk.store.ledger import Name
+
+OWN_VERSION = "the target's own version"
+"""The rule that holds a change of a record that the target, or somebody there, has changed or closed."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +43,23 @@ def name(row: Row[Any]) -> Name:
 
 def hold(delivery: Delivery, rows: Sequence[Row[Any]], reason: Mapping[Name, str], rule: str) -> None:
     """Hold rows before anything is sent for them."""
-    now = delivery.clock.now()
     with delivery.store.transaction("hold") as connection:
-        holds = []
-        for row in rows:
-            why = reason[name(row)]
-            because = f"refused:{row.wanted_hash}"
-            ledger.mark(
-                connection, delivery.scope, [name(row)],
-                held=why[:500], held_because=because, fate="held", changed_at=now,
-            )  # fmt: skip
-            holds.append(Hold(row.key, row.part, "load", rule, "", why, version=row.wanted_version))
-        held.put(connection, delivery.store, delivery.scope, delivery.run, holds, now)
+        _hold(connection, delivery, rows, reason, rule)
+
+
+def _hold(
+    connection: Connection, delivery: Delivery, rows: Sequence[Row[Any]], reason: Mapping[Name, str], rule: str
+) -> None:
+    now = delivery.clock.now()
+    holds = []
+    for row in rows:
+        why = reason[name(row)]
+        ledger.mark(
+            connection, delivery.scope, [name(row)],
+            held=ledger.clean(why), held_because=f"refused:{row.wanted_hash}", fate="held", changed_at=now,
+        )  # fmt: skip
+        holds.append(Hold(row.key, row.part, "load", rule, "", why, version=row.wanted_version))
+    held.put(connection, delivery.store, delivery.scope, delivery.run, holds, now)
 
 
 def ready(delivery: Delivery, rows: Sequence[Row[Any]], verb: Verb) -> list[Ready]:
@@ -168,7 +176,8 @@ def _unsure(delivery: Delivery, items: Sequence[Ready]) -> list[Ready]:
     unsure = [r for r in items if r.row.look_first]
     if not unsure:
         return []
-    strict = {name(r.row): _hangs_on(delivery, r) for r in unsure}
+    # One that the target has refused because its reference is taken is looked up whatever it hangs on.
+    strict = {name(r.row): [] if r.row.tries else _hangs_on(delivery, r) for r in unsure}
     with delivery.store.reading() as connection:
         ours = links.created_here(connection, {p for ps in strict.values() for p in ps}, delivery.store.since())
     return [r for r in unsure if not ours.intersection(strict[name(r.row)])]
@@ -185,48 +194,86 @@ def _hangs_on(delivery: Delivery, one: Ready) -> list[links.Parent]:
 
 
 def adopt(delivery: Delivery, pairs: Sequence[tuple[Row[Any], Found]]) -> None:
-    """Take over target records that carry our reference. What they hold is unknown, so the next send is an update."""
+    """Take over target records that carry our reference. One that shows other values than are wanted is updated next,
+    or held where it cannot be; one that another source record claims is held."""
     now = delivery.clock.now()
     with delivery.store.transaction("adopt") as connection:
         for row, there in pairs:
-            changeable = _changeable(delivery, row.resource)
+            parent = delivery.parent(row.source_resource, row.source_id, row.resource)
+            owner = links.claimed(connection, parent.target, row.resource, [there.target_id]).get(there.target_id)
+            if owner is not None and owner != parent:
+                why = f"the target's record {there.target_id} belongs to another record of the source"
+                _hold(connection, delivery, [row], {name(row): why}, "conflict")
+                continue
+            links.commit(connection, parent, there.target_id, delivery.binding.name, now, adopted=True)
+            differs = foreign(_item(row, {}).payload, there.echo)
+            update = bool(differs) and changeable(delivery, row.resource)
             ledger.mark(
                 connection, delivery.scope, [name(row)],
                 target_id=there.target_id, target_version=there.target_version or "", look_first=False,
-                applied_hash="adopted" if changeable else row.wanted_hash, applied_payload="",
-                fate="planned" if changeable else "created", changed_at=now,
+                applied_hash="adopted" if update else row.wanted_hash,
+                applied_payload="" if update else row.wanted_payload,
+                applied_version="" if update else row.wanted_version,
+                fate="planned" if update else "unchanged", tries=0, next_try_at=None, last_error="", changed_at=now,
             )  # fmt: skip
-            parent = delivery.parent(row.source_resource, row.source_id, row.resource)
-            links.commit(connection, parent, there.target_id, delivery.binding.name, now, adopted=True)
-
-
-def _changeable(delivery: Delivery, resource: str) -> bool:
-    try:
-        delivery.target.operation(resource, "update")
-    except SettingsError:
-        return False
-    return True
+            if differs and not update:
+                why = (
+                    f"the target's record {there.target_id} carries our reference and shows other values: "
+                    + ", ".join(differs)
+                )
+                _hold(connection, delivery, [row], {name(row): why}, "conflict")
 
 
 def _compared(delivery: Delivery, items: Sequence[Ready], verb: Verb) -> list[Ready]:
-    """Before a financial record is changed, the target's own version is looked at: nothing is overwritten unseen."""
+    """Before a financial record is changed, the target's own version is looked at: nothing is overwritten unseen.
+
+    What the target shows already, after a restore for example, is not sent.
+    """
     if not items:
         return []
     resource = items[0].row.resource
-    current = delivery.target.current(resource, [cast(str, r.item.target_id) for r in items])
+    current = _current(delivery, resource, verb, items)
     guards = [g for m in delivery.integration.parts if m.target.name == resource for g in m.guards]
     reasons: dict[Name, str] = {}
-    good = []
+    good, already = [], []
     for one in items:
         there = current.get(cast(str, one.item.target_id))
+        if there is not None and (there.applied if verb == "remove" else shows(one.item.payload, there.echo)):
+            already.append((one, there))
+            continue
         why = _objection(one, there, guards, verb)
         if why:
             reasons[name(one.row)] = why
         else:
             good.append(one)
     if reasons:
-        hold(delivery, [r.row for r in items if name(r.row) in reasons], reasons, "the target's own version")
+        hold(delivery, [r.row for r in items if name(r.row) in reasons], reasons, OWN_VERSION)
+    _note(delivery, already)
     return good
+
+
+def _current(delivery: Delivery, resource: str, verb: Verb, items: Sequence[Ready]) -> dict[str, Found]:
+    if verb != "remove":
+        return delivery.target.current(resource, [cast(str, r.item.target_id) for r in items])
+    found = delivery.target.look_up(resource, verb, [r.item for r in items])
+    return {there.target_id: there for there in found if there is not None}
+
+
+def _note(delivery: Delivery, already: Sequence[tuple[Ready, Found]]) -> None:
+    """These need not be sent: the target shows what is wanted."""
+    if not already:
+        return
+    with delivery.store.transaction("already") as connection:
+        for one, there in already:
+            row = one.row
+            ledger.mark(
+                connection, delivery.scope, [name(row)],
+                applied_hash=row.wanted_hash,
+                applied_payload="" if row.wanted_remove else render(one.item.payload).decode(),
+                applied_version=row.wanted_version, applied_digest=row.wanted_digest,
+                target_version=there.target_version or "", tries=0, next_try_at=None, last_error="", fate="unchanged",
+                changed_at=delivery.clock.now(),
+            )  # fmt: skip
 
 
 def _objection(one: Ready, there: Found | None, guards: Sequence[Any], verb: Verb) -> str:

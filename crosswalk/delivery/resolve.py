@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row
 
 from crosswalk.connectors.base import Outcome, Result
 from crosswalk.connectors.facts import Key, Never, Operation, Safe
@@ -86,23 +90,43 @@ def _repeatable(delivery: Delivery, attempt: Attempt, facts: Operation) -> bool:
 
 
 def look_up(delivery: Delivery, attempt: Attempt, facts: Operation, taken_at: datetime, done: Resolved) -> None:
-    """Ask the target by our own reference; absence counts only when the last send can no longer take effect."""
-    open_members = attempt.unresolved
+    """Ask the target by our own reference: what is there is settled at once. Absence counts only when the last send can
+    no longer take effect, so it is asked again then."""
     proof = _proof(delivery, attempt, facts, taken_at)
+    members = attempt.unresolved
+    proven = delivery.clock.now() >= proof
+    members = _looked(delivery, attempt, members, done, proven=proven)
+    if not members or proven:
+        return
     if not delivery.patient(proof):
-        done.open += len(open_members)
+        done.open += len(members)
         done.why = f"absence is proof only from {proof} on"
         return
-    batch = attempt.batch
-    items = [send.members(attempt)[m.position] for m in open_members]
-    found = delivery.target.look_up(batch.resource, batch.operation, items)
-    results = {m.position: settle.found(attempt, m, there) for m, there in zip(open_members, found, strict=True)}
-    done.add(settle.results(delivery, attempt, results))
+    _looked(delivery, attempt, members, done, proven=True)
+
+
+def _looked(
+    delivery: Delivery, attempt: Attempt, members: Sequence[Row[Any]], done: Resolved, *, proven: bool
+) -> list[Row[Any]]:
+    """Settle what a look-up shows; the members that are absent without proof are left."""
+    items = send.members(attempt)
+    found = delivery.target.look_up(
+        attempt.batch.resource, attempt.batch.operation, [items[m.position] for m in members]
+    )
+    results, absent = {}, []
+    for member, there in zip(members, found, strict=True):
+        if proven or (there is not None and there.applied):
+            results[member.position] = settle.found(attempt, member, there)
+        else:
+            absent.append(member)
+    if results:
+        done.add(settle.results(delivery, attempt, results, looked_up=True))
+    return absent
 
 
 def _proof(delivery: Delivery, attempt: Attempt, facts: Operation, taken_at: datetime) -> datetime:
     batch = attempt.batch
-    if batch.last_send_end is not None and batch.owner == delivery.process.token:
+    if batch.last_send_end is not None and batch.owner in (delivery.process.token, ""):
         ended: datetime = batch.last_send_end
     else:
         # The owner was killed: its bytes left before it died, or at the latest when its claim ended.

@@ -14,7 +14,7 @@ from crosswalk.connectors.facts import Key, Never, Operation, Safe, Verb
 from crosswalk.delivery import prepare, settle
 from crosswalk.delivery.context import Delivery
 from crosswalk.delivery.prepare import Ready
-from crosswalk.errors import AccessDenied, BadCredentials, Fenced, Refused, Throttled, Transient
+from crosswalk.errors import AccessDenied, BadCredentials, Fenced, Refused, Throttled, Transient, Unreachable
 from crosswalk.frames.payload import render
 from crosswalk.http.answer import ONCE, SAFE, Repeat, until
 from crosswalk.store import batches, ledger
@@ -84,7 +84,7 @@ def _send_all(delivery: Delivery, resource: str, verb: Verb, items: Sequence[Rea
     for group in [*groups, *alone]:
         delivery.beat()
         attempt = freeze(delivery, resource, verb, facts, [by_key[i.key] for i in group], group)
-        outcome = deliver(delivery, attempt, facts, repeat(delivery, attempt, facts))
+        outcome = deliver(delivery, attempt, facts, repeat(delivery, attempt, facts), first=True)
         done.batches += 1
         done.applied += outcome.applied
         done.held += outcome.held
@@ -106,7 +106,10 @@ def freeze(
         fresh = {Name(r.key, r.part): r for r in connection.execute(query)}
         for member in members:
             row = fresh.get(prepare.name(member.row))
-            if row is None or row.batch or row.held or row.wanted_hash != member.row.wanted_hash:
+            # Whoever sent it since has made another generation, even if the row looks as it did.
+            if row is None or row.generation != member.row.generation:
+                raise Stale
+            if row.batch or row.held or row.wanted_hash != member.row.wanted_hash:
                 raise Stale
         drafts = [
             Draft(
@@ -134,10 +137,13 @@ def repeat(delivery: Delivery, attempt: Attempt, facts: Operation) -> Repeat:
     return ONCE
 
 
-def deliver(delivery: Delivery, attempt: Attempt, facts: Operation, again: Repeat) -> settle.Settled:
+def deliver(
+    delivery: Delivery, attempt: Attempt, facts: Operation, again: Repeat, *, first: bool = False
+) -> settle.Settled:
     """Send an attempt's bytes and settle what the answer says. In doubt it stays open, and the trouble is raised.
 
-    The time to send is over when the claim is: a process that slept past it sends nothing.
+    The time to send is over when the claim is: a process that slept past it sends nothing. first: nothing was sent
+    before, so that an attempt which was not let through is known not to have been carried out.
     """
     batch = attempt.batch
     left = (batch.not_after - delivery.clock.now()).total_seconds() - delivery.timeout
@@ -146,8 +152,16 @@ def deliver(delivery: Delivery, attempt: Attempt, facts: Operation, again: Repea
             batch.resource, batch.operation, frozen(attempt), key=batch.key, repeat=again,
             not_after=delivery.clock.boot() + left,
         )  # fmt: skip
-    except (AccessDenied, BadCredentials, Fenced):
+    except (AccessDenied, BadCredentials, Throttled, Unreachable):
+        if first and not isinstance(facts.repeat, Safe):
+            settle.unsent(delivery, attempt)
+        else:
+            _ended(delivery, attempt, facts)
         raise
+    except Fenced as late:
+        # Its own time ran out while it waited. Whoever claims the attempt next goes on.
+        _ended(delivery, attempt, facts)
+        raise Transient(late.what, safe=late.safe) from late
     except Refused as error:
         # The request as a whole was refused: nothing was done. One bad member must not hold the others.
         outcome: Outcome = "refused" if len(attempt.members) == 1 else "alone"
@@ -175,7 +189,7 @@ def read(delivery: Delivery, attempt: Attempt, facts: Operation, answer: Answer)
 def _ended(delivery: Delivery, attempt: Attempt, facts: Operation) -> None:
     now = delivery.clock.now()
     with delivery.store.transaction("sent") as connection:
-        batches.sent(connection, attempt.batch.id, now, now + timedelta(seconds=settles_after(facts)))
+        batches.sent(connection, attempt.batch.id, delivery.process, now, now + timedelta(seconds=settles_after(facts)))
 
 
 def settles_after(facts: Operation) -> float:

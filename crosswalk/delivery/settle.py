@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from crosswalk.connectors.base import Found, Result
-from crosswalk.delivery.context import Delivery
+from crosswalk.delivery.compare import foreign
+from crosswalk.delivery.context import Delivery, changeable
 from crosswalk.store import batches, held, ledger, links
 from crosswalk.store.batches import Attempt
 from crosswalk.store.held import Hold
@@ -20,6 +21,8 @@ from crosswalk.store.tables import RECORD
 
 FATE = {"create": "created", "update": "updated", "remove": "deleted"}
 LONGEST_BACKOFF = 3600.0
+CONFLICTS = 2
+"""How often a record whose reference is taken is looked up; after that a person has to look."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +35,31 @@ class Settled:
     open: int = 0
 
 
-def results(delivery: Delivery, attempt: Attempt, answers: Mapping[int, Result]) -> Settled:
-    """Write the results of some or all members by their position. What is in doubt stays open."""
-    settling = _Settling(delivery, attempt)
+def results(delivery: Delivery, attempt: Attempt, answers: Mapping[int, Result], *, looked_up: bool = False) -> Settled:
+    """Write the results of some or all members by their position. What is in doubt stays open.
+
+    looked_up: the results are not answers to what was sent; a record that was found may show other values.
+
+    Raises Fenced, and writes nothing, when another process has taken the attempt over.
+    """
+    settling = _Settling(delivery, attempt, looked_up)
     with delivery.store.transaction("settle") as connection:
+        members = batches.mine(connection, attempt.batch.id, delivery.process)
+        settling.open = len([m for m in members if not m.outcome])
         settling.rows = _rows(connection, delivery.scope, attempt)
         for position, result in sorted(answers.items()):
-            settling.one(connection, attempt.members[position], result)
+            settling.one(connection, members[position], result)
         held.put(connection, delivery.store, delivery.scope, delivery.run, settling.holds, delivery.clock.now())
         batches.resolve(connection, attempt.batch.id, settling.outcomes)
     return settling.counts()
+
+
+def unsent(delivery: Delivery, attempt: Attempt) -> None:
+    """Nothing of an attempt was carried out: its records are pending as before, and it was no failure of theirs."""
+    with delivery.store.transaction("settle") as connection:
+        members = batches.mine(connection, attempt.batch.id, delivery.process)
+        ledger.mark(connection, delivery.scope, [Name(m.key, m.part) for m in members], batch="")
+        batches.resolve(connection, attempt.batch.id, {m.position: "absent" for m in members})
 
 
 def found(attempt: Attempt, member: Row[Any], there: Found | None) -> Result:
@@ -67,12 +85,14 @@ def _rows(connection: Connection, scope: str, attempt: Attempt) -> dict[Name, Ro
 
 
 class _Settling:
-    def __init__(self, delivery: Delivery, attempt: Attempt) -> None:
+    def __init__(self, delivery: Delivery, attempt: Attempt, looked_up: bool) -> None:
         self.delivery = delivery
+        self.looked_up = looked_up
         self.attempt = attempt
         self.now = delivery.clock.now()
         self.rows: dict[Name, Row[Any]] = {}
         self.outcomes: dict[int, str] = {}
+        self.open = 0
         self.holds: list[Hold] = []
 
     def counts(self) -> Settled:
@@ -81,21 +101,24 @@ class _Settling:
             applied=ended.count("applied"),
             held=ended.count("refused"),
             again=ended.count("absent"),
-            open=len(self.attempt.members) - len(ended),
+            open=self.open - len(ended),
         )
 
     def one(self, connection: Connection, member: Row[Any], result: Result) -> None:
         if member.outcome:
             return
         row = self.rows[Name(member.key, member.part)]
-        if result.outcome in ("doubt", "conflict"):
+        if result.outcome == "doubt":
             return
         if result.outcome == "applied":
             self._applied(connection, member, row, result)
         elif result.outcome == "taken" and not row.alternative and ledger.load(row.wanted_extra).get("alternatives"):
             self._again(connection, member, row, alternative=True, tries=0)
+        elif result.outcome == "conflict" and row.tries < CONFLICTS:
+            # Our own reference is there already: look at what carries it before anything is made again.
+            self._again(connection, member, row, look_first=True, last_error=ledger.clean(result.message))
         elif result.outcome == "retry":
-            self._again(connection, member, row, last_error=result.message[:500])
+            self._again(connection, member, row, last_error=ledger.clean(result.message))
         elif result.outcome == "alone" and not row.alone:
             self._again(connection, member, row, alone=True)
         else:
@@ -119,7 +142,11 @@ class _Settling:
         self.outcomes[member.position] = "applied"
         if target_id and operation == "create":
             parent = self.delivery.parent(row.source_resource, row.source_id, row.resource)
-            links.commit(connection, parent, target_id, self.delivery.binding.name, self.now)
+            made_by = self.delivery.binding.name
+            # One that was found may be older than this attempt, and then something unknown to us may hang on it.
+            links.commit(connection, parent, target_id, made_by, self.now, adopted=self.looked_up)
+            if self.looked_up and self._differs(connection, member, row, result):
+                return
         for field, wanted in ledger.load(member.expects).items():
             if field in result.echo and not _equal(wanted, result.echo[field]):
                 self._hold(
@@ -128,6 +155,17 @@ class _Settling:
                     f"the target shows {field} {result.echo[field]}, and it should be {wanted}",
                     field,
                 )
+
+    def _differs(self, connection: Connection, member: Row[Any], row: Row[Any], result: Result) -> bool:
+        """Whether a record that was found shows other values than were sent: then those are still to be written."""
+        differs = foreign(ledger.load(member.payload), result.echo)
+        if differs and changeable(self.delivery, row.resource):
+            name = Name(member.key, member.part)
+            ledger.mark(connection, self.delivery.scope, [name], applied_hash="found", target_version="")
+        elif differs:
+            message = f"the target's record {result.target_id} carries our reference and shows other values"
+            self._hold(connection, member, f"{message}: {', '.join(differs)}", "")
+        return bool(differs)
 
     def _claimed(self, connection: Connection, row: Row[Any], target_id: str) -> bool:
         target = self.delivery.binding.target.key
@@ -140,9 +178,7 @@ class _Settling:
             tries = row.tries + 1
             wait = min(LONGEST_BACKOFF, 2.0 ** min(tries, 12))
             values |= {"tries": tries, "next_try_at": self.now + timedelta(seconds=wait if tries > 1 else 0)}
-        ledger.mark(
-            connection, self.delivery.scope, [Name(member.key, member.part)], batch="", changed_at=self.now, **values
-        )
+        ledger.mark(connection, self.delivery.scope, [Name(member.key, member.part)], batch="", **values)
         self.outcomes[member.position] = "absent"
 
     def _refused(self, connection: Connection, member: Row[Any], row: Row[Any], result: Result) -> None:
@@ -156,7 +192,7 @@ class _Settling:
         because = f"refused:{member.payload_hash}"
         ledger.mark(
             connection, self.delivery.scope, [Name(member.key, member.part)],
-            held=reason[:500], held_because=because, fate="held", changed_at=self.now,
+            held=ledger.clean(reason), held_because=because, fate="held", changed_at=self.now,
         )  # fmt: skip
         self.holds.append(
             Hold(member.key, member.part, "load", "the target's answer", field, reason, version=member.version)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from crosswalk.mapping import Copy, Link, Mapping, Marker, Not, Rule, Skip
+from crosswalk.mapping import Copy, Example, Link, Mapping, Marker, Not, Rule, Skip
 from crosswalk.schemas import shopify, xero
-from mappings.shopify_orders import common
+from mappings.shopify_orders import common, worked
 
 transactions_to_payments = Mapping(
     "Shopify transactions become Xero payments",
@@ -32,6 +32,48 @@ transactions_to_payments = Mapping(
             "Reference",
             Marker(common.number("id"), bare=True),
             why="the transaction's number: by it a lost answer is looked up",
+        ),
+    ],
+    base=worked.ORDER,
+    examples=[
+        Example(
+            "paid through the shop's gateway",
+            expect={
+                "Invoice.InvoiceID": "gid://shopify/Order/5780011223344",
+                "Account.Code": "1010",
+                "Date": "2026-11-20",
+                "Amount": "24.90",
+                "Reference": "9",
+            },
+        ),
+        Example(
+            "a captured reservation",
+            given={"transactions": [worked.transaction(11, "CAPTURE", "24.90", gateway="paypal")]},
+            expect={"Account.Code": "1020", "Amount": "24.90"},
+        ),
+        Example(
+            "a part paid with a gift card",
+            given={"transactions": [worked.transaction(11, "SALE", "10.00", gateway="gift_card")]},
+            expect={"Account.Code": "2100", "Amount": "10.00"},
+        ),
+        Example(
+            "a reservation is no payment",
+            given={"transactions": [worked.transaction(11, "AUTHORIZATION", "24.90")]},
+            skipped="no money came in",
+        ),
+        Example(
+            "a failed attempt is no payment",
+            given={"transactions": [worked.transaction(11, "SALE", "24.90", status="FAILURE")]},
+            skipped="no money came in",
+        ),
+        Example(
+            "a gateway that nobody has placed",
+            given={"transactions": [worked.transaction(11, "SALE", "24.90", gateway="klarna")]},
+            held={"Account.Code"},
+        ),
+        Example("the payment of a test order", given={"test": True}, skipped="test order"),
+        Example(
+            "the payment of an order of nothing", given={"totalPriceSet": worked.money("0.00")}, skipped="zero total"
         ),
     ],
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from crosswalk.mapping import And, Concat, Const, Copy, Equals, Link, Mapping, Marker, Not, Rule, Skip
+from crosswalk.mapping import And, Concat, Const, Copy, Equals, Example, Link, Mapping, Marker, Not, Rule, Skip
 from crosswalk.schemas import shopify, xero
-from mappings.shopify_orders import common
+from mappings.shopify_orders import common, worked
 
 transactions_to_refund_payments = Mapping(
     "Shopify refund transactions become Xero refund payments",
@@ -37,5 +37,45 @@ transactions_to_refund_payments = Mapping(
             Marker(common.number("id"), bare=True),
             why="the transaction's number: by it a lost answer is looked up",
         ),
+    ],
+    base=worked.ORDER
+    | {
+        "refunds": [
+            worked.refund(5, "19.95", transactions=[worked.transaction(12, "REFUND", "19.95", gateway="paypal")])
+        ]
+    },
+    examples=[
+        Example(
+            "money given back",
+            expect={
+                "CreditNote.CreditNoteID": "gid://shopify/Order/5780011223344",
+                "Account.Code": "1020",
+                "Date": "2026-11-20",
+                "Amount": "19.95",
+                "Reference": "12",
+            },
+        ),
+        Example(
+            "money that is still on its way",
+            given={
+                "refunds": [
+                    worked.refund(5, "0.00", transactions=[worked.transaction(12, "REFUND", "19.95", status="PENDING")])
+                ]
+            },
+            skipped="no money went out",
+        ),
+        Example(
+            "given back on a gift card",
+            given={
+                "refunds": [
+                    worked.refund(
+                        5, "5.00", transactions=[worked.transaction(12, "REFUND", "5.00", gateway="gift_card")]
+                    )
+                ]
+            },
+            expect={"Account.Code": "2100"},
+        ),
+        Example("money of a test order", given={"test": True}, skipped="test order"),
+        Example("money of an order of nothing", given={"totalPriceSet": worked.money("0.00")}, skipped="zero total"),
     ],
 )
