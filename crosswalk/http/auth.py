@@ -11,13 +11,12 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 
-import httpx
-
 from crosswalk.clock import Clock
 from crosswalk.errors import ConsentNeeded, ServerFault, SettingsError, Unreachable
 from crosswalk.http import redact
 from crosswalk.http.answer import Answer
 from crosswalk.http.grants import Application, basic, consent, token_error, token_from
+from crosswalk.http.library import httpx
 from crosswalk.http.protocols import Token, TokenStore
 from crosswalk.http.wire import CALL, Call
 

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-import httpx
 import msgspec
 
 from crosswalk.clock import Clock
@@ -39,6 +38,7 @@ from crosswalk.http.answer import (
     well_formed,
 )
 from crosswalk.http.auth import Auth
+from crosswalk.http.library import httpx
 from crosswalk.http.protocols import Account, Journal, Limiter, Told
 from crosswalk.http.wire import Call, Fence, Wire
 

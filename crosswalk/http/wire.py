@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
-
 from crosswalk.clock import Clock
 from crosswalk.errors import AnswerLost, Fenced, SettingsError, StoreError, Unreachable, VendorError
 from crosswalk.http import redact
 from crosswalk.http.answer import Answer, Tell, http_date
+from crosswalk.http.library import httpx
 from crosswalk.http.protocols import Account, Ended, Journal, Kind, Limiter, Sent, Told
 from crosswalk.points import point
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -154,6 +155,18 @@ def test_the_rotated_token_is_saved_before_it_is_used(clock: SharedClock, how: s
     token = shelf.token
     assert token is not None and (token.access, token.refresh, token.version) == ("access-1", "re-1", 8)
     assert token.scope == "accounting"
+
+
+def test_threads_of_a_process_do_not_crowd_the_store(clock: SharedClock) -> None:
+    """Of many threads that need a new token, one asks the store for the claim; the others wait for its result."""
+    shelf, asked = connected(clock), []
+    claim = shelf.claim
+    shelf.claim = lambda *values: asked.append(values) or claim(*values)  # type: ignore[method-assign,func-returns-value]
+    with Server(Vendor(), clock) as server, ThreadPoolExecutor(16) as threads:
+        http = client(server.url, clock, auth=auth(server, shelf, clock), timeout=10)
+        calls = [threads.submit(http.request, "GET", "/a") for _ in range(32)]
+        assert [call.result().status for call in calls] == [200] * 32
+    assert len(asked) == 1
 
 
 def test_the_leeway_is_small_against_the_life(clock: SharedClock) -> None:

@@ -106,6 +106,7 @@ def test_a_key_is_trusted_only_within_its_life(clock: SharedClock) -> None:
         with pytest.raises(AnswerLost):
             http.request("PUT", "/a", json={}, repeat=until(server_clock + timedelta(seconds=3)))
         assert len(server.arrived) > 1
+        assert clock.now() < server_clock + timedelta(seconds=3)
         assert max(r.at for r in server.arrived) < server_clock + timedelta(seconds=2.5)
         before = len(server.arrived)
         with pytest.raises(AnswerLost):
