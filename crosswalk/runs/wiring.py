@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,6 +30,12 @@ class House:
     settings: Settings
     clock: Clock = field(default_factory=SystemClock)
     durable: bool = True
+
+    def __post_init__(self) -> None:
+        # The folder's own mappings and flows add to ours: both are namespace packages.
+        home = str(self.settings.home)
+        if home not in sys.path:
+            sys.path.insert(0, home)
 
     @staticmethod
     def here(home: Path | None = None) -> House:
