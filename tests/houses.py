@@ -64,6 +64,9 @@ target = "warehouse"
 
 [owners.finance]
 slack_webhook = "{sink}"
+
+[owners.data]
+slack_webhook = "{sink}"
 """
 
 

@@ -1,0 +1,147 @@
+"""The flow body that every integration shares: open, extract, validate, transform, load, settle; and say how it ended.
+
+A run ends Completed; as Queued, which is completed with something left that the next run does by itself; as Planned
+after a dry run; or Failed with the error's own words. Prefect persists and repeats nothing: a retry of the same run
+opens the binding anew and does only what is left.
+"""
+
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime
+from traceback import format_exc
+from typing import Annotated, Any
+
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.logging import get_run_logger
+from prefect.runtime import deployment
+from prefect.states import Completed, Failed
+from pydantic import AwareDatetime, Field
+
+from crosswalk.alerts import notify as alerts
+from crosswalk.alerts.message import Failure
+from crosswalk.errors import CrosswalkError, SettingsError
+from crosswalk.http import redact
+from crosswalk.integration import Integration
+from crosswalk.runs import body
+from crosswalk.runs.account import Account
+from crosswalk.runs.session import Request
+from crosswalk.runs.wiring import House
+from flows import showing, telling
+from flows.telling import About
+from tasks.extract import extract
+from tasks.load import load
+from tasks.notify import notify
+from tasks.retrying import Where, through
+from tasks.send import send
+from tasks.settle import settle
+from tasks.transform import transform
+from tasks.validate import validate
+
+Binding = Annotated[str, Field(min_length=1, description="The binding of crosswalk.toml; each deployment has its own.")]
+Since = Annotated[
+    AwareDatetime | None, Field(description="Read from this instant on instead of from the cursor. Needs a zone.")
+]
+Until = Annotated[AwareDatetime | None, Field(description="Read up to this instant. The cursor then stays.")]
+Ids = Annotated[list[str] | None, Field(description="Read only these source keys. The cursor then stays.")]
+DryRun = Annotated[bool, Field(description="Show the plan with its differences and write nothing.")]
+
+OPTIONS: dict[str, Any] = {
+    "persist_result": False,
+    "on_failure": [telling.failed],
+    "on_crashed": [telling.crashed],
+    "on_cancellation": [telling.cancelled],
+}
+
+
+def sync(
+    integration: Integration, binding: str, since: datetime | None = None, until: datetime | None = None,
+    ids: list[str] | None = None, dry_run: bool = False,
+) -> State[Any]:  # fmt: skip
+    """Run a binding once, inside a flow run. Returns the state that the flow run ends in."""
+    about, where = About(integration, binding, _flow_run()), Where()
+    try:
+        _fixed(binding)
+        with closing(House.here()) as house:
+            about.settings = house.settings
+            request = Request(since, until, tuple(ids or ()), dry_run, str(about.flow_run.id))
+            about.session = house.session(binding, request, integration=integration)
+            try:
+                return _run(about, where)
+            except Exception as error:  # noqa: BLE001 - told while the store is still open
+                return _failed(error, about, where)
+    except Exception as error:  # noqa: BLE001 - every error becomes the state of the run, with its alert
+        return _failed(error, about, where)
+
+
+def _run(about: About, where: Where) -> State[Any]:
+    session = about.session
+    assert session is not None
+    progress = showing.Progress(session)
+    account = body.run(session, steps(where, progress))
+    progress.end()
+    showing.account(session, account)
+    trouble = _tell(about, None)
+    words = "\n".join(w for w in (account.line(), account.stopped, trouble) if w)
+    get_run_logger().info("%s: %s", about.binding, words)
+    left = account.queued or account.stopped
+    name = "Planned" if session.request.dry_run else "Queued" if left else "Completed"
+    return Completed(name=name, message=words, data=account)
+
+
+def steps(where: Where, progress: Callable[[Account], None]) -> body.Steps:
+    """The body's steps as tasks."""
+    return body.Steps(
+        extract=through(extract, where),
+        validate=through(validate, where),
+        transform=through(transform, where),
+        load=through(load, where),
+        send=through(send, where),
+        settle=through(settle, where),
+        progress=progress,
+    )
+
+
+def _failed(error: Exception, about: About, where: Where) -> State[Any]:
+    """Tell the owner, and give the state the error's own words."""
+    log, known = get_run_logger(), isinstance(error, CrosswalkError)
+    if not known:
+        log.error("%s", redact.text(format_exc()))
+    words = redact.text(str(error) or type(error).__name__)
+    log.error("%s failed at %s: %s", about.binding, where.step, words)
+    if about.session is not None:
+        showing.account(about.session, body.sketch(about.session), f"{type(error).__name__}: {words}")
+    trouble = _tell(about, about.failure(error, where.step))
+    about.mark()
+    lines = [f"{type(error).__name__} at {where.step}: {words}", trouble]
+    return Failed(message="\n".join(line for line in lines if line), data=error)
+
+
+def _tell(about: About, failure: Failure | None) -> str:
+    """Send the alert and the warnings of newly held rows. Returns what kept one of them from being delivered."""
+    held = about.newly_held()
+    if failure is None and not held:
+        return ""
+    try:
+        return str(through(notify, Where())(failure, held, about.owner))
+    except Exception:  # noqa: BLE001 - Prefect being away must not keep an alert from being sent
+        trouble = alerts.held(held, about.owner)
+        return (alerts.failed(failure, about.owner) if failure is not None else "") or trouble
+
+
+def _flow_run() -> Any:
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        raise SettingsError("sync runs only inside a flow", next_command="crosswalk run BINDING")
+    return context.flow_run
+
+
+def _fixed(binding: str) -> None:
+    """A deployment belongs to one binding, whatever somebody types into its form. Raises SettingsError."""
+    own = (deployment.parameters or {}).get("binding") if deployment.id else None
+    if own and own != binding:
+        raise SettingsError(
+            f"this deployment belongs to the binding {own!r}, not to {binding!r}",
+            safe="nothing was read or written",
+            next_command=f"run the deployment of {binding!r}, or crosswalk run {binding}",
+        )

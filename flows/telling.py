@@ -1,0 +1,144 @@
+"""Telling of a run: what its alert holds, and the hooks for runs that end without the body's own word.
+
+Hooks take exactly (flow, flow_run, state): a worker calls them by these names.
+"""
+
+import os
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect.client.schemas.objects import State
+from prefect.logging import get_logger
+from prefect.settings import PREFECT_API_URL
+
+from crosswalk.alerts import impact, notify
+from crosswalk.alerts.message import UNKNOWN, Failure, HeldRows, Impact, failure_of
+from crosswalk.errors import CrosswalkError
+from crosswalk.http import redact
+from crosswalk.integration import Integration, find
+from crosswalk.runs.session import Session
+from crosswalk.runs.wiring import House
+from crosswalk.settings import Owner, Settings, load
+
+LOCAL = "http://127.0.0.1:4200"
+
+_told: set[tuple[str, int]] = set()
+
+
+@dataclass
+class About:
+    """What is known of a run, more and more while it goes on. flow_run: Prefect's."""
+
+    integration: Integration
+    binding: str
+    flow_run: Any
+    settings: Settings | None = None
+    session: Session | None = None
+
+    @property
+    def environment(self) -> str:
+        return self.settings.environment if self.settings else "environment unknown"
+
+    @property
+    def owner(self) -> Owner | None:
+        """Who is told; None when the settings name nobody."""
+        return self.settings.owners.get(self.integration.owner) if self.settings else None
+
+    @property
+    def run_name(self) -> str:
+        return str(self.flow_run.name or self.flow_run.id)
+
+    @property
+    def link(self) -> str:
+        """The address of the run in Prefect's pages."""
+        return f"{ui_address(self.settings)}/runs/flow-run/{self.flow_run.id}"
+
+    def failure(self, error: BaseException, step: str) -> Failure:
+        """The alert of a failed run, with as much as the store can tell."""
+        return failure_of(
+            error, binding=self.binding, environment=self.environment, integration=self.integration.name, step=step,
+            at=datetime.now(UTC) if self.session is None else self.session.clock.now(), impact=self._impact(),
+            run=self.run_name, link=self.link,
+        )  # fmt: skip
+
+    def newly_held(self) -> list[HeldRows]:
+        """Warnings of rows that were not held before this run; none when the store cannot be asked."""
+        if self.session is None or self.session.request.dry_run:
+            return []
+        try:
+            return impact.newly_held(
+                self.session.store, self.session.scope, self.session.run, binding=self.binding,
+                environment=self.environment, title=self.run_name, link=self.link,
+            )  # fmt: skip
+        except CrosswalkError:
+            return []
+
+    def mark(self) -> None:
+        """This attempt has been told of; its hooks stay silent."""
+        _told.add(_attempt(self.flow_run))
+
+    def _impact(self) -> Impact:
+        if self.session is None:
+            return UNKNOWN
+        try:
+            return impact.impact(self.session.store, self.session.scope, self.session.binding.source.currency)
+        except CrosswalkError:
+            return UNKNOWN
+
+
+def ui_address(settings: Settings | None) -> str:
+    """Where Prefect's pages are: PREFECT_UI_URL, else beside the server's API, else as crosswalk.toml says."""
+    named = os.environ.get("PREFECT_UI_URL")
+    api = PREFECT_API_URL.value()
+    if named or not api:
+        return (named or (settings.ui_url if settings else LOCAL)).rstrip("/")
+    return str(api).rstrip("/").removesuffix("/api")
+
+
+def failed(flow: Any, flow_run: Any, state: State[Any]) -> None:
+    """A run that failed before its body began, by parameters that do not fit for example."""
+    if _attempt(flow_run) not in _told:
+        _tell(flow, flow_run, state, "Failed", "parameters", "Nothing was read or written; the next run is as planned.")
+
+
+def crashed(flow: Any, flow_run: Any, state: State[Any]) -> None:
+    """A run whose process was killed or ended by itself."""
+    _tell(
+        flow, flow_run, state, "Crashed", "the process",
+        "The next run takes over at once, resolves what was in doubt and goes on where the last commit stands.",
+    )  # fmt: skip
+
+
+def cancelled(flow: Any, flow_run: Any, state: State[Any]) -> None:
+    """A run that a person cancelled."""
+    _tell(
+        flow, flow_run, state, "Cancelled", "the process",
+        "The next scheduled run resolves what was in doubt and goes on where the last commit stands.",
+    )  # fmt: skip
+
+
+def _tell(flow: Any, flow_run: Any, state: State[Any], kind: str, step: str, then: str) -> None:
+    """Tell the owner without the body; an alert that cannot be sent is logged and hides nothing."""
+    binding = str((flow_run.parameters or {}).get("binding", ""))
+    about = About(find(flow.fn.__name__), binding, flow_run)
+    known: Impact = UNKNOWN
+    try:
+        about.settings = load()
+        bound = about.settings.binding(binding)
+        with closing(House(about.settings)) as house:
+            known = impact.impact(house.store, bound.scope, bound.source.currency)
+    except CrosswalkError as error:
+        get_logger("crosswalk").warning("the alert says less than it could: %s", redact.text(str(error)))
+    failure = Failure(
+        binding=binding or "unknown", environment=about.environment, integration=about.integration.name, step=step,
+        kind=kind, what=state.message or f"the run ended as {kind}", at=datetime.now(UTC), then=then,
+        safe="what was committed stands", command=f"crosswalk status {binding}".strip(), impact=known,
+        run=about.run_name, link=about.link,
+    )  # fmt: skip
+    notify.failed(failure, about.owner)
+
+
+def _attempt(flow_run: Any) -> tuple[str, int]:
+    return str(flow_run.id), int(flow_run.run_count or 0)
