@@ -160,7 +160,9 @@ def test_the_same_key_twice_with_lines_in_any_order(database: Database) -> None:
     given = pa.concat_arrays([versions(3, 1), versions(2, 2)])
     database.prepare(NOTES)
     assert database.load(frame(NOTES, rows), given) == Loaded(created=3, duplicate=2)
-    assert plain(database.read(NOTES)) == [rows[2], rows[4], rows[3]]
+    newest = [rows[2], rows[4], rows[3]]
+    assert plain(database.read(NOTES)) == newest
+    assert database.load(frame(NOTES, newest), versions(3, 2)) == Loaded(unchanged=3)
 
 
 @pytest.mark.postgres
