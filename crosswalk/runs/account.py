@@ -46,15 +46,15 @@ class Account:
     def check(self) -> None:
         """Raises Unbalanced when a line does not hold."""
         if self.read + self.stand_ins != self.distinct + self.duplicate:
-            raise _unbalanced(
+            raise unbalanced(
                 f"{self.read} records read and {self.stand_ins} stand-ins, but {self.distinct} distinct and "
                 f"{self.duplicate} duplicate ones accounted for"
             )
         decided = sum(getattr(self, fate) for fate in FATES)
         if decided != self.parts:
-            raise _unbalanced(f"{self.parts} parts yielded, but {decided} accounted for: {self.line()}")
+            raise unbalanced(f"{self.parts} parts yielded, but {decided} accounted for: {self.line()}")
         if self.vendor_total is not None and self.distinct - self.stand_ins < self.vendor_total:
-            raise _unbalanced(
+            raise unbalanced(
                 f"the source says that {self.vendor_total} records are in the window, but "
                 f"{self.distinct - self.stand_ins} were read"
             )
@@ -67,7 +67,8 @@ class Account:
         return asdict(self)
 
 
-def _unbalanced(what: str) -> Unbalanced:
+def unbalanced(what: str) -> Unbalanced:
+    """The error of an account that does not add up, or of a store that does not."""
     return Unbalanced(
         f"the account of the run does not add up: {what}",
         safe="what was committed stands; the cursor is where the last whole chunk left it",
@@ -90,11 +91,11 @@ def fates(rows: dict[str, int], still: Counter[str], states_of_planned: dict[str
         elif state in ("pending", "in doubt"):
             counts["queued"] += count
         else:
-            raise _unbalanced(f"{count} planned parts ended as {state!r} without a fate")
+            raise unbalanced(f"{count} planned parts ended as {state!r} without a fate")
     counts["skipped"] += counts.pop("stale", 0)
     unknown = set(counts) - set(FATES)
     if unknown:
-        raise _unbalanced(f"unknown fates {sorted(unknown)}")
+        raise unbalanced(f"unknown fates {sorted(unknown)}")
     return dict(counts)
 
 

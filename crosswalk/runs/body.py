@@ -16,7 +16,7 @@ from crosswalk.delivery.plan import Chunk
 from crosswalk.errors import CrosswalkError, Throttled
 from crosswalk.http.journal import tagged
 from crosswalk.runs import loading, preview, release, session, tables, transform
-from crosswalk.runs.account import Account, fates
+from crosswalk.runs.account import Account, fates, unbalanced
 from crosswalk.runs.extract import Extraction, Raw
 from crosswalk.runs.session import Request, Session
 from crosswalk.runs.transform import Validated
@@ -74,21 +74,23 @@ def run(current: Session, steps: Steps = Steps()) -> Account:
     except BaseException as error:
         session.finish(current, "failed", sketch(current).as_dict(), _words(error))
         raise
-    session.finish(current, "queued" if account.queued or current.stopped else "completed", account.as_dict())
+    waits = account.queued or account.stopped
+    session.finish(current, "queued" if waits else "completed", account.as_dict())
     return account
 
 
 def _run(current: Session, steps: Steps) -> Account:
+    release.rouse(current)
     steps.send(current)
     extraction = Extraction(current)
     while True:
         if loading.full(current):
-            current.stopped = "the outbox is full; reading goes on when it has drained"
+            current.unread = "the outbox is full; reading goes on when it has drained"
             break
         try:
             raw = steps.extract(extraction)
         except Throttled as limit:
-            current.stopped = (
+            current.unread = (
                 f"the source lets nothing through for another {limit.wait:.0f} s; the next run goes on here"
             )
             break
@@ -98,7 +100,7 @@ def _run(current: Session, steps: Steps) -> Account:
         steps.progress(sketch(current))
         if raw.last:
             break
-    again = [] if current.stopped else release.due(current)
+    again = [] if current.unread else release.due(current)
     if again:
         release.again(current, again, steps)
     if not current.request.dry_run and not current.integration.to_database:
@@ -112,8 +114,8 @@ def sketch(current: Session) -> Account:
     store, scope, seen = current.store, current.scope, current.seen
     account = Account(
         read=current.read, stand_ins=current.stand_ins, distinct=seen.distinct, duplicate=seen.duplicate,
-        parts=len(seen.parts) + seen.yielded, new_held=seen.new_held, unknown_fields=sorted(current.unknown),
-        stopped=current.stopped, requests=current.requests(current.run),
+        parts=len(seen.parts) + seen.yielded, unknown_fields=sorted(current.unknown),
+        stopped=current.unread or current.stopped, requests=current.requests(current.run),
     )  # fmt: skip
     try:
         counts = fates(
@@ -124,6 +126,8 @@ def sketch(current: Session) -> Account:
         for fate, count in counts.items():
             setattr(account, fate, count)
         account.skipped_by = _skipped(current)
+        with store.reading() as connection:
+            account.new_held = held.new(connection, scope, current.run)
         account.held_by = held.reasons(store, scope)
         account.states = ledger.states(store, scope)
         with store.reading() as connection:
@@ -144,10 +148,23 @@ def settle(current: Session) -> Account:
     account = sketch(current)
     for fate, count in counts.items():
         setattr(account, fate, count)
-    whole = not current.stopped and current.incremental
+    whole = not current.unread and current.incremental
     account.vendor_total = current.total if whole else None
     account.check()
+    _whole(current)
     return account
+
+
+def _whole(current: Session) -> None:
+    """Nothing in the store is where nobody looks, and nothing waits for ever. Raises Unbalanced."""
+    store, scope = current.store, current.scope
+    adrift = ledger.adrift(store, scope)
+    if adrift:
+        raise unbalanced(f"{len(adrift)} records name an attempt that is over, {adrift[0]} among them")
+    limit = current.integration.park_limit
+    late = ledger.waiting(store, scope, current.clock.now() - limit)
+    if late:
+        raise unbalanced(f"{len(late)} records have waited for more than {limit} to be sent, {late[0]} among them")
 
 
 def planned_states(current: Session) -> dict[str, int]:

@@ -42,13 +42,13 @@ class Extraction:
         began = self.session.clock.boot()
         while not self.done and len(self._gathered) < self.session.integration.chunk_rows and size < CHUNK_BYTES:
             page = self._page()
+            self.session.read += len(page)  # counted as it came, before anything may lose a record
             self._gathered += page
             size += sum(map(len, page))
             if self._gathered and self.session.clock.boot() - began > CHUNK_SECONDS:
                 break
         records, self._gathered = self._gathered, []
         stand_ins, self._standing_in = self._standing_in, 0
-        self.session.read += len(records) - stand_ins
         self.session.stand_ins += stand_ins
         return Raw(records, self.done, stand_ins)
 

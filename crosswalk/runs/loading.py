@@ -10,7 +10,7 @@ from crosswalk.delivery import plan, send
 from crosswalk.delivery.plan import Chunk
 from crosswalk.delivery.resolve import Resolved, resolve
 from crosswalk.delivery.send import Sent
-from crosswalk.errors import TooManyHeld
+from crosswalk.errors import TooManyHeld, Unbalanced
 from crosswalk.runs.session import Session
 from crosswalk.runs.transform import Validated
 from crosswalk.store import cursors, held, ledger
@@ -25,12 +25,13 @@ def commit(session: Session, validated: Validated, chunk: Chunk) -> None:
     After a StoreError it may be called again for the same chunk.
     """
     store, now, seen, position = session.store, session.clock.now(), session.seen.fork(), session.position
+    whole(session, validated, {n.key for n in chunk.names()})
     for key in validated.keys:
         seen.record(key)
     with store.transaction("plan") as connection:
         assert session.lease is not None
         session.lease.check(connection)
-        held_now = session.seen.new_held + held.count_new(connection, session.scope, chunk.held)
+        held_now = held.new(connection, session.scope, session.run, chunk.held)
         crossed = session.integration.thresholds.crossed(held_now, seen.distinct)
         kept = Chunk(held=chunk.held) if crossed else chunk
         plan.commit(connection, store, session.scope, session.run, kept, seen, now)
@@ -39,14 +40,27 @@ def commit(session: Session, validated: Validated, chunk: Chunk) -> None:
     session.seen.join(seen)
     session.position = position
     if crossed:
-        raise too_many(session)
+        raise too_many(session, held_now)
 
 
-def too_many(session: Session) -> TooManyHeld:
+def whole(session: Session, validated: Validated, yielded: set[str]) -> None:
+    """Every record yields at least one part, if only a skipped one. Raises Unbalanced."""
+    if all(mapping.each for mapping in session.integration.parts):
+        return  # a record without elements yields nothing
+    lost = sorted(set(validated.keys) - yielded)
+    if lost:
+        raise Unbalanced(
+            f"{len(lost)} records of the chunk yield nothing, neither a target record nor a reason",
+            record=", ".join(lost[:5]),
+            safe="the chunk was not written",
+            next_command="report it: a mapping or a join loses rows",
+        )
+
+
+def too_many(session: Session, held_now: int) -> TooManyHeld:
     """The held rows of this chunk are kept, its cursor is not moved, and nothing of it is sent."""
-    held, rows = session.seen.new_held, session.seen.distinct
     return TooManyHeld(
-        f"{held} of {rows} records had to be held, which is more than the integration allows",
+        f"{held_now} of {session.seen.distinct} records had to be held, which is more than the integration allows",
         safe="the held rows are kept; the cursor stands before this chunk; nothing of it was sent",
         next_command=f"crosswalk held list {session.binding.name}",
     )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from crosswalk.store import held, ledger
+from crosswalk.delivery.prepare import OWN_VERSION
+from crosswalk.store import held, ledger, links
 from crosswalk.store.held import Hold
 from crosswalk.store.ledger import Name
 from crosswalk.store.tables import HELD, RECORD
@@ -56,6 +57,18 @@ def again(current: Session, keys: list[str], steps: Steps) -> None:
         current.request, current.window = request, window
 
 
+def rouse(current: Session) -> int:
+    """Put back to pending what waits for a parent that has come without waking it; the number woken."""
+    if current.request.dry_run or current.integration.to_database:
+        return 0
+    with current.store.reading() as connection:
+        missed = links.missed(connection, current.scope)
+    if not missed:
+        return 0
+    with current.store.transaction("wake") as connection:
+        return links.wake(connection, missed)
+
+
 def overdue(current: Session) -> int:
     """Hold what has waited for its parent longer than the integration allows; the number held."""
     now = current.clock.now()
@@ -64,7 +77,8 @@ def overdue(current: Session) -> int:
         rows = list(
             connection.execute(
                 select(RECORD)
-                .where(RECORD.c.scope == current.scope, RECORD.c.needs != "", RECORD.c.parked_at < limit)
+                .where(RECORD.c.scope == current.scope, RECORD.c.needs != "", RECORD.c.held == "")
+                .where(RECORD.c.parked_at < limit)
                 .limit(LIMIT)
             )
         )
@@ -72,10 +86,9 @@ def overdue(current: Session) -> int:
         for row in rows:
             parent = row.needs.split("|")
             reason = f"waited since {row.parked_at:%Y-%m-%d} for {parent[1]} {parent[2]}, which has not come"
-            because = f"refused:{row.wanted_hash}"
             ledger.mark(
                 connection, current.scope, [Name(row.key, row.part)],
-                needs="", held=reason[:500], held_because=because, fate="held", changed_at=now,
+                held=ledger.clean(reason), held_because=ledger.PARENT, fate="held", changed_at=now,
             )  # fmt: skip
             holds.append(Hold(row.key, row.part, "load", "parent missing", "", reason, version=row.wanted_version))
         held.put(connection, current.store, current.scope, current.run, holds, now)
@@ -100,8 +113,11 @@ def retry(current: Session, rule: str = "", keys: tuple[str, ...] = ()) -> int:
             if row.step == "load":
                 ledger.mark(
                     connection, current.scope, [Name(row.key, row.part)],
-                    held="", held_because="", tries=0, next_try_at=None, fate="planned",
+                    held="", held_because="", needs="", parked_at=None, tries=0, next_try_at=None, fate="planned",
                 )  # fmt: skip
+                if row.rule == OWN_VERSION:
+                    # Whoever lets it be tried again has seen what the target shows instead: it is overwritten.
+                    ledger.mark(connection, current.scope, [Name(row.key, row.part)], applied_payload="")
                 held.close(connection, current.scope, [(row.key, row.part)])
             else:
                 connection.execute(update(HELD).where(HELD.c.id == row.id).values(because="retry"))

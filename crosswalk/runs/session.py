@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from collections.abc import Mapping as Dict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from crosswalk.clock import Clock
 from crosswalk.connectors.base import Connector, Window
 from crosswalk.delivery.context import Delivery, no_lease
 from crosswalk.delivery.plan import Seen
-from crosswalk.errors import NotApproved, SettingsError
+from crosswalk.errors import NotApproved, SettingsError, StoreError
 from crosswalk.integration import Integration
 from crosswalk.mapping.context import Context
 from crosswalk.runs.preview import Plan
@@ -71,6 +72,7 @@ class Session:
     total: int | None = None
     unknown: set[str] = field(default_factory=set)
     stopped: str = ""
+    unread: str = ""
     plan: Plan = field(default_factory=Plan)
     requests: Callable[[str], int] = _uncounted
 
@@ -122,8 +124,19 @@ def begin(session: Session) -> None:
     _may_write(session)
     if not session.request.dry_run:
         session.lease = leases.take(session.store, session.scope, session.process)
-    session.position = cursors.read(session.store, session.scope, session.resource)
-    session.window = _window(session)
+    try:
+        session.position = cursors.read(session.store, session.scope, session.resource)
+        session.window = _window(session)
+        _note(session)
+    except BaseException as error:
+        # A source that cannot even be asked for the time is a failed run, and must not keep the next one waiting.
+        with suppress(StoreError):
+            _note(session)
+            finish(session, "failed", {}, f"{type(error).__name__}: {error}")
+        raise
+
+
+def _note(session: Session) -> None:
     runs.begin(
         session.store, session.run, session.scope, session.binding.name, flow_run_id=session.request.flow_run_id,
         since=session.window.since, until=session.window.until, dry_run=session.request.dry_run,

@@ -29,6 +29,9 @@ def load(session: Session, validated: Validated, chunk: Chunk) -> None:
     database: Database = session.target
     seen = session.seen.fork()
     first = {key for key in validated.keys if seen.record(key)}
+    loading.whole(
+        session, validated, {n.key for n in chunk.names()} | {k for _, o in chunk.tables for k in o.keys.to_pylist()}
+    )
     holds = list(chunk.held)
     parts: list[Outcome] = []
     for mapping, outcome in chunk.tables:
@@ -59,11 +62,11 @@ def _hold(session: Session, holds: Sequence[Hold], seen: Seen) -> None:
     assert session.lease is not None
     with session.store.transaction("hold") as connection:
         session.lease.check(connection)
-        new = held.put(connection, session.store, session.scope, session.run, holds, session.clock.now())
-    session.seen.new_held += new
-    if session.integration.thresholds.crossed(session.seen.new_held, seen.distinct):
+        held.put(connection, session.store, session.scope, session.run, holds, session.clock.now())
+        held_now = held.new(connection, session.scope, session.run)
+    if session.integration.thresholds.crossed(held_now, seen.distinct):
         session.seen.join(seen)
-        raise loading.too_many(session)
+        raise loading.too_many(session, held_now)
 
 
 def _loadable(outcome: Outcome, validated: Validated) -> tuple[Outcome, list[Hold]]:

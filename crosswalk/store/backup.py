@@ -9,11 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Boolean, Column, DateTime, LargeBinary, delete, func, insert, select, text
+from sqlalchemy import Boolean, Column, Connection, DateTime, LargeBinary, delete, func, insert, select, text
 
 from crosswalk.errors import StoreError, StoreVersion
 from crosswalk.store.engine import Store
-from crosswalk.store.tables import METADATA
+from crosswalk.store.tables import METADATA, TOKEN
 
 FORMAT = "crosswalk store 1"
 
@@ -43,35 +43,59 @@ def backup(store: Store, file: Path) -> dict[str, int]:
 def restore(store: Store, file: Path) -> dict[str, int]:
     """Replace everything in the store by a backup, in one transaction, and begin a new epoch.
 
-    Raises StoreError for a file that is cut or no backup, StoreVersion for one of another release.
+    Raises StoreError for a file that is cut or no backup, StoreVersion for one of another release, KeyTrouble for one
+    that was written with another key.
     """
-    lines = _lines(file)
-    if lines[0].get("format") != FORMAT:
-        raise StoreError(f"{file} is no backup of a Crosswalk store", safe="the store is as it was")
-    if lines[0]["revision"] != store.revision():
-        raise StoreVersion(
-            f"{file} stands at migration {lines[0]['revision']}, the store at {store.revision()}",
-            safe="the store is as it was",
-            next_command="restore with the release that wrote it, then migrate",
-        )
-    counts = lines[-1].get("end") if isinstance(lines[-1], dict) else None
-    if counts is None:
-        raise StoreError(f"{file} is cut: its last line is missing", safe="the store is as it was")
-    by_table: dict[str, list[dict[str, Any]]] = {}
-    for name, values in lines[1:-1]:
-        by_table.setdefault(name, []).append(values)
+    by_table, counts = _checked(store, file)
     with store.transaction("restore") as connection:
+        newer = _newer_tokens(connection, by_table.get("token", []))
         for table in reversed(METADATA.sorted_tables):
             connection.execute(delete(table))
         for table in METADATA.sorted_tables:
             rows = [{k: _in(table.c[k], v) for k, v in values.items()} for values in by_table.get(table.name, [])]
             for start in range(0, len(rows), 1000):
                 connection.execute(insert(table), rows[start : start + 1000])
+        for token in newer:
+            connection.execute(delete(TOKEN).where(TOKEN.c.connection == token["connection"]))
+            connection.execute(insert(TOKEN).values(**token))
         if store.dialect == "postgresql":
             _serial(connection)
+        store.new_epoch(connection)
     store.open()
-    store.new_epoch()
-    return dict(counts)
+    return counts
+
+
+def _checked(store: Store, file: Path) -> tuple[dict[str, list[dict[str, Any]]], dict[str, int]]:
+    """The rows of a backup by table, and how many there are; everything that can be wrong is found here."""
+    lines = _lines(file)
+    head, end = (lines[0], lines[-1]) if lines else (None, None)
+    if not isinstance(head, dict) or head.get("format") != FORMAT:
+        raise StoreError(f"{file} is no backup of a Crosswalk store", safe="the store is as it was")
+    if head["revision"] != store.revision():
+        raise StoreVersion(
+            f"{file} stands at migration {head['revision']}, the store at {store.revision()}",
+            safe="the store is as it was",
+            next_command="restore with the release that wrote it, then migrate",
+        )
+    if not isinstance(end, dict) or "end" not in end:
+        raise StoreError(f"{file} is cut: its last line is missing", safe="the store is as it was")
+    by_table: dict[str, list[dict[str, Any]]] = {}
+    for name, values in lines[1:-1]:
+        by_table.setdefault(name, []).append(values)
+    counts = {name: len(rows) for name, rows in by_table.items()}
+    if counts != {name: count for name, count in end["end"].items() if count}:
+        raise StoreError(f"{file} is damaged: it holds other rows than it says", safe="the store is as it was")
+    sealed = [row["value"] for row in by_table.get("meta", []) if row["name"] == "sealed"]
+    for value in sealed:
+        store.vault.open(value.encode())  # a backup under another key could never be read
+    return by_table, dict(end["end"])
+
+
+def _newer_tokens(connection: Connection, kept: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tokens rotate, and one that was used up is good for nothing: of each connection the newest stays."""
+    versions = {row["connection"]: row["version"] for row in kept}
+    rows = connection.execute(select(TOKEN).where(TOKEN.c.version > 0))
+    return [dict(row._mapping) for row in rows if row.version > versions.get(row.connection, 0)]
 
 
 def _serial(connection: Any) -> None:

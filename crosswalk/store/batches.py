@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, or_, select, update
 
+from crosswalk.errors import Fenced
 from crosswalk.store.engine import Store
 from crosswalk.store.leases import Process, gone
 from crosswalk.store.ledger import Name, mark
@@ -132,10 +133,28 @@ def claim(
     return bool(taken == 1)
 
 
-def sent(connection: Connection, batch: str, at: datetime, due_at: datetime | None) -> None:
-    """Note that a send ended, and from when absence would be proof."""
+def mine(connection: Connection, batch: str, process: Process) -> list[Row[Any]]:
+    """The members of an attempt as they stand, locked for settling. Raises Fenced when another has taken it over.
+
+    Whoever slept while somebody else resolved the attempt must not settle it a second time over what came after.
+    """
+    row = connection.execute(select(BATCH).where(BATCH.c.id == batch).with_for_update()).one_or_none()
+    if row is None or not row.open or row.owner not in (process.token, ""):
+        raise Fenced(
+            "another process has resolved what this one had sent",
+            record=row.scope if row is not None else "",
+            safe="its outcome stands in the store; this process writes nothing more",
+            next_command="crosswalk status",
+        )
+    return list(connection.execute(select(MEMBER).where(MEMBER.c.batch == batch).order_by(MEMBER.c.position)))
+
+
+def sent(connection: Connection, batch: str, process: Process, at: datetime, due_at: datetime | None) -> None:
+    """Note that a send ended in doubt, and from when absence would be proof. Nobody is sending it now."""
     connection.execute(
-        update(BATCH).where(BATCH.c.id == batch).values(sends=BATCH.c.sends + 1, last_send_end=at, due_at=due_at)
+        update(BATCH)
+        .where(BATCH.c.id == batch, BATCH.c.owner.in_((process.token, "")), BATCH.c.open.is_(True))
+        .values(sends=BATCH.c.sends + 1, last_send_end=at, due_at=due_at, owner="")
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, insert, select, update
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
 from crosswalk.clock import Clock
 from crosswalk.errors import CrosswalkError, KeyTrouble, StoreError, StoreVersion
@@ -22,6 +22,10 @@ from crosswalk.store.vault import Vault
 HEAD = "0001"
 MIGRATIONS = Path(__file__).parent / "migrations"
 CHECK = "crosswalk"
+
+
+class Taken(StoreError):
+    """Another process has written the same row in the same moment."""
 
 
 class Store:
@@ -105,17 +109,23 @@ class Store:
         with self.reading() as connection:
             sealed = connection.execute(select(META.c.value).where(META.c.name == "sealed")).scalar()
         if sealed is None:
-            with self.transaction("begin") as connection:
-                connection.execute(
-                    insert(META),
-                    [
-                        {"name": "sealed", "value": self.vault.seal(CHECK.encode()).decode()},
-                        {"name": "epoch", "value": uuid.uuid4().hex[:8]},
-                        {"name": "since", "value": instant_text(self.clock.now())},
-                    ],
-                )
+            try:
+                self._begin()
+            except Taken:
+                self._check_key()  # another process has just begun it
         elif self.vault.open(sealed.encode()) != CHECK.encode():
             raise KeyTrouble("CROSSWALK_KEY opens the store's seal but finds something else; the store is damaged")
+
+    def _begin(self) -> None:
+        with self.transaction("begin") as connection:
+            connection.execute(
+                insert(META),
+                [
+                    {"name": "sealed", "value": self.vault.seal(CHECK.encode()).decode()},
+                    {"name": "epoch", "value": uuid.uuid4().hex[:8]},
+                    {"name": "since", "value": instant_text(self.clock.now())},
+                ],
+            )
 
     def epoch(self) -> str:
         """Changes when the store is restored or changed by hand; part of every idempotency key."""
@@ -128,14 +138,19 @@ class Store:
             value = connection.execute(select(META.c.value).where(META.c.name == "since")).scalar_one()
         return datetime.fromisoformat(value)
 
-    def new_epoch(self) -> str:
-        """From now on every first create looks up before it writes: the store may be older than the world."""
+    def new_epoch(self, connection: Connection | None = None) -> str:
+        """From now on every first create looks up before it writes: the store may be older than the world.
+
+        connection: of the transaction that made it so, if there is one: the two must not come apart.
+        """
+        if connection is None:
+            with self.transaction("epoch") as own:
+                return self.new_epoch(own)
         epoch = uuid.uuid4().hex[:8]
-        with self.transaction("epoch") as connection:
-            connection.execute(update(META).where(META.c.name == "epoch").values(value=epoch))
-            now = instant_text(self.clock.now())
-            connection.execute(update(META).where(META.c.name == "since").values(value=now))
-            connection.execute(update(RECORD).where(RECORD.c.target_id == "").values(look_first=True))
+        connection.execute(update(META).where(META.c.name == "epoch").values(value=epoch))
+        now = instant_text(self.clock.now())
+        connection.execute(update(META).where(META.c.name == "since").values(value=now))
+        connection.execute(update(RECORD).where(RECORD.c.target_id == "").values(look_first=True))
         return epoch
 
     def close(self) -> None:
@@ -197,15 +212,18 @@ def _trouble(url: str, error: SQLAlchemyError) -> StoreError:
     where = make_url(url).render_as_string(hide_password=True)
     text = str(error.orig) if isinstance(error, DBAPIError) and error.orig is not None else str(error)
     low = text.lower()
-    if "full" in low or "no space" in low:
+    if isinstance(error, IntegrityError):
+        what, following = "another process has just written the same", "run again"
+    elif any(words in low for words in ("disk is full", "no space left", "disk full")):
         what, following = "the disk of the store is full", "free some space, then run again"
-    elif "locked" in low:
+    elif "is locked" in low:
         what, following = "the store is locked by another process", "crosswalk status"
     elif isinstance(error, OperationalError):
         what, following = "the store cannot be reached", "check CROSSWALK_STORE and that the database runs"
     else:
         what, following = "the store refused a statement", "crosswalk status"
-    return StoreError(
+    kind = Taken if isinstance(error, IntegrityError) else StoreError
+    return kind(
         f"{what} ({where}): {text.splitlines()[0] if text else type(error).__name__}",
         safe="what was committed before stands; nothing half-written is kept",
         next_command=following,

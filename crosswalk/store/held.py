@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, and_, case, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from crosswalk.store.engine import Store
-from crosswalk.store.ledger import chunked
+from crosswalk.store.ledger import chunked, clean
 from crosswalk.store.tables import HELD
 
 
@@ -42,17 +42,14 @@ class Hold:
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def put(connection: Connection, store: Store, scope: str, run: str, holds: Sequence[Hold], at: datetime) -> int:
-    """Write holds; returns how many of them are new, which is what thresholds and warnings count."""
+def put(connection: Connection, store: Store, scope: str, run: str, holds: Sequence[Hold], at: datetime) -> None:
+    """Write holds; what is open already is counted once more."""
     by_id = {hold.id(scope): hold for hold in holds}
-    known: set[str] = set()
-    for some in chunked(list(by_id)):
-        known.update(connection.execute(select(HELD.c.id).where(HELD.c.id.in_(some), HELD.c.open.is_(True))).scalars())
     make: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     rows = [
         {
             "id": name, "scope": scope, "key": hold.key, "part": hold.part, "step": hold.step, "rule": hold.rule,
-            "field": hold.field, "reason": hold.reason[:2000], "excerpt": hold.excerpt[:200],
+            "field": hold.field, "reason": clean(hold.reason, 2000), "excerpt": clean(hold.excerpt, 200),
             "by_person": hold.by_person, "raw": store.vault.seal(hold.raw) if hold.raw else b"",
             "because": hold.because, "version": hold.version, "times": 1, "first_run": run, "last_run": run,
             "first_at": at, "last_at": at, "open": True,
@@ -76,17 +73,20 @@ def put(connection: Connection, store: Store, scope: str, run: str, holds: Seque
             ),
             rows,
         )
-    return len([h for name, h in by_id.items() if name not in known and not h.by_person])
 
 
-def count_new(connection: Connection, scope: str, holds: Sequence[Hold]) -> int:
-    """How many of these would be newly held: open already, and a person's decision, do not count."""
-    ids = {hold.id(scope) for hold in holds if not hold.by_person}
-    known = 0
-    for some in chunked(sorted(ids)):
-        query = select(func.count()).where(HELD.c.id.in_(some), HELD.c.open.is_(True))
-        known += connection.execute(query).scalar_one()
-    return len(ids) - known
+def new(connection: Connection, scope: str, run: str, holds: Sequence[Hold] = ()) -> int:
+    """How many source records this run has newly held, at whatever step, with those that ``holds`` would add.
+
+    What was open before, and what is a person's decision, does not count.
+    """
+    mine = (HELD.c.scope == scope, HELD.c.first_run == run, HELD.c.by_person.is_(False))
+    keys = set(connection.execute(select(HELD.c.key).where(*mine)).scalars())
+    by_id = {hold.id(scope): hold.key for hold in holds if not hold.by_person}
+    for some in chunked(sorted(by_id)):
+        for known in connection.execute(select(HELD.c.id).where(HELD.c.id.in_(some), HELD.c.open.is_(True))).scalars():
+            del by_id[known]
+    return len(keys | set(by_id.values()))
 
 
 def close(connection: Connection, scope: str, names: Sequence[tuple[str, str]], keep: Collection[str] = ()) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from crosswalk.errors import Busy, Fenced
-from crosswalk.store.engine import Store
+from crosswalk.store.engine import Store, Taken
 from crosswalk.store.tables import LEASE
 
 SECONDS = 180.0
@@ -36,7 +36,16 @@ class Process:
 
     @staticmethod
     def this() -> Process:
-        return Process(uuid.uuid4().hex, socket.gethostname(), boot_id(), os.getpid())
+        return Process(uuid.uuid4().hex, here(), boot_id(), os.getpid())
+
+
+@lru_cache(maxsize=1)
+def here() -> str:
+    """Names this machine, or this container on it: where a process id means the same process."""
+    try:
+        return f"{socket.gethostname()} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return socket.gethostname()
 
 
 @lru_cache(maxsize=1)
@@ -50,7 +59,7 @@ def boot_id() -> str:
 
 def gone(host: str, boot: str, pid: int) -> bool:
     """Whether that process is known to be dead: it ran on this machine and is no more, or the machine restarted."""
-    if host != socket.gethostname() or not boot or not boot_id():
+    if host != here() or not boot or not boot_id():
         return False
     if boot != boot_id():
         return True
@@ -112,6 +121,13 @@ class Lease:
 
 def take(store: Store, scope: str, process: Process) -> Lease:
     """Take the lease for planning. Raises Busy while another process holds it and may be alive."""
+    try:
+        return _take(store, scope, process)
+    except Taken:
+        return _take(store, scope, process)  # two began the first lease at once: there is a row to look at now
+
+
+def _take(store: Store, scope: str, process: Process) -> Lease:
     now = store.clock.now()
     ours = {
         "holder": process.token,

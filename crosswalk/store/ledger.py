@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, and_, case, func, insert, or_, select, t
 from sqlalchemy.dialects import postgresql, sqlite
 
 from crosswalk.store.engine import Store
-from crosswalk.store.tables import RECORD
+from crosswalk.store.tables import BATCH, RECORD
 
 IN = 900
 
@@ -29,7 +29,8 @@ STATE = case(
     (and_(RECORD.c.wanted_remove, RECORD.c.applied_hash != ""), "removed"),
     else_="applied",
 )
-FINAL = ("applied", "removed", "skipped")
+PARENT = "parent"
+"""Why a record is held that waited too long for its parent; the parent's coming releases it."""
 
 PENDING = and_(
     RECORD.c.wanted_hash != RECORD.c.applied_hash,
@@ -75,6 +76,13 @@ class Wanted:
     rule: str = ""
 
     @property
+    def hangs(self) -> bool:
+        """Whether it refers to another part of the same source record."""
+        return any(
+            of == self.source_resource and id.partition("#")[0] == self.name.key for _, of, id in self.links.values()
+        )
+
+    @property
     def extra(self) -> str:
         """What the payload needs besides, as JSON text."""
         return dump(
@@ -101,6 +109,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return str(value)
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def clean(text: str, most: int = 500) -> str:
+    """Text that every database takes: cut, without NUL characters and halves of surrogate pairs."""
+    return text[:most].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def chunked(values: Sequence[Any], size: int = IN) -> Iterator[Sequence[Any]]:
@@ -150,12 +163,19 @@ def states(store: Store, scope: str) -> dict[str, int]:
         return {str(state): int(count) for state, count in rows}
 
 
-def oldest_open(store: Store, scope: str) -> datetime | None:
-    """Since when the oldest record waits that is in no final state."""
+def waiting(store: Store, scope: str, before: datetime) -> list[str]:
+    """Keys of records that have waited since before then to be sent, or to be known to have been sent."""
+    late = (RECORD.c.scope == scope, RECORD.c.changed_at < before, STATE.in_(("pending", "in doubt")))
     with store.reading() as connection:
-        return connection.execute(
-            select(func.min(RECORD.c.changed_at)).where(RECORD.c.scope == scope, STATE.not_in(FINAL))
-        ).scalar()
+        return list(connection.execute(select(RECORD.c.key).distinct().where(*late).limit(100)).scalars())
+
+
+def adrift(store: Store, scope: str) -> list[str]:
+    """Keys of records that name an attempt which is not open: nothing would ever resolve them. There are none."""
+    attempt = select(BATCH.c.id).where(BATCH.c.id == RECORD.c.batch, BATCH.c.open.is_(True)).exists()
+    lost = (RECORD.c.scope == scope, RECORD.c.batch != "", ~attempt)
+    with store.reading() as connection:
+        return list(connection.execute(select(RECORD.c.key).distinct().where(*lost).limit(100)).scalars())
 
 
 def fates(store: Store, scope: str, run: str) -> dict[str, int]:

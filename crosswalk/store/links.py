@@ -8,7 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select, tuple_, update
 
-from crosswalk.store.ledger import chunked
+from crosswalk.store import held
+from crosswalk.store.ledger import PARENT, chunked
 from crosswalk.store.tables import LINK, RECORD
 
 
@@ -95,13 +96,25 @@ def commit(
 
 
 def wake(connection: Connection, parents: Sequence[Parent]) -> int:
-    """Put back to pending what waits for these; the number woken."""
+    """Put back to pending what waits for these, what was held for having waited too long included; the number woken."""
     woken = 0
     for some in chunked([p.text for p in parents]):
+        mine = RECORD.c.needs.in_(some)
+        overdue = select(RECORD.c.scope, RECORD.c.key, RECORD.c.part).where(mine, RECORD.c.held_because == PARENT)
+        for scope, key, part in connection.execute(overdue).all():
+            held.close(connection, scope, [(key, part)])
+            name = (RECORD.c.scope == scope) & (RECORD.c.key == key) & (RECORD.c.part == part)
+            connection.execute(update(RECORD).where(name).values(held="", held_because=""))
         woken += connection.execute(
-            update(RECORD).where(RECORD.c.needs.in_(some)).values(needs="", parked_at=None, fate="planned")
+            update(RECORD).where(mine).values(needs="", parked_at=None, fate="planned")
         ).rowcount
     return woken
+
+
+def missed(connection: Connection, scope: str) -> list[Parent]:
+    """Parents that are there although records of this binding still wait for them: they came in the same moment."""
+    waits = [Parent(*text.split("|")) for text in waited_for(connection, scope)]
+    return sorted(find(connection, waits), key=lambda p: p.text)
 
 
 def waited_for(connection: Connection, scope: str) -> dict[str, int]:

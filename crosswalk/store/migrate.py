@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from crosswalk.store.engine import MIGRATIONS
 
@@ -32,5 +32,7 @@ def upgrade(engine: Engine) -> None:
     """Run the migrations that are missing, all or none."""
     config = _config()
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('crosswalk migrations'))"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

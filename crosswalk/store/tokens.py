@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from crosswalk.http.protocols import Token
-from crosswalk.store.engine import Store
+from crosswalk.store.engine import Store, Taken
 from crosswalk.store.leases import Process, gone
 from crosswalk.store.tables import TOKEN
 
@@ -32,6 +31,12 @@ class Tokens:
         return replace(_unpack(self._store.vault.open(row.sealed)), version=row.version)
 
     def claim(self, connection: str, holder: str, seconds: float) -> bool:
+        try:
+            return self._claim(connection, holder, seconds)
+        except Taken:
+            return False
+
+    def _claim(self, connection: str, holder: str, seconds: float) -> bool:
         now = self._store.clock.now()
         until = now + timedelta(seconds=seconds)
         process = Process.this()
@@ -76,7 +81,7 @@ class Tokens:
                         insert(TOKEN).values(connection=connection, version=1, sealed=sealed, claimed_by="")
                     )
                     saved = 1
-        except IntegrityError:
+        except Taken:
             return False
         return bool(saved == 1)
 
