@@ -45,7 +45,7 @@ def register(*secrets: str) -> None:
     with _lock:
         for secret in secrets:
             if len(secret) >= SHORTEST:
-                _values.setdefault(secret, tuple(sorted(_forms(secret))))
+                _values[secret] = _values.get(secret) or tuple(_forms(secret))
                 _values.move_to_end(secret)
         while len(_values) > KEPT:
             _values.popitem(last=False)
