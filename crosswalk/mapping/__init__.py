@@ -34,7 +34,7 @@ from crosswalk.mapping.verbs.conditions import And, Compare, Equals, In, IsNull,
 from crosswalk.mapping.verbs.contact import Country, Email, Phone
 from crosswalk.mapping.verbs.custom import Custom
 from crosswalk.mapping.verbs.dates import Instant, LocalDate
-from crosswalk.mapping.verbs.lists import Count, First, Match, Sum
+from crosswalk.mapping.verbs.lists import Count, First, Match, MatchSum, Sum
 from crosswalk.mapping.verbs.references import Link, Marker
 from crosswalk.mapping.verbs.text import Concat, Cut, Split
 
@@ -43,7 +43,7 @@ __all__ = [
     "Confirm", "Const", "Constant", "Context", "Copy", "Count", "Country", "Custom", "Cut", "Default", "Divide",
     "Either", "Email", "Equals", "Example", "ExampleFailure", "Filled", "First", "Guard", "HeldRow", "Hold", "If", "In",
     "Instant", "IsNull", "Lines", "Link", "Links", "LocalDate", "Lookup", "Made", "Mapping", "Marker", "Match",
-    "Missing", "Money", "Not", "Or", "Outcome", "Phone", "Refusal", "Remove", "Round", "Rule", "Scope", "Skip",
-    "SkippedRow", "Split", "Sum", "Verb", "Wait", "check_examples", "digest", "mirror", "page_name", "render",
+    "MatchSum", "Missing", "Money", "Not", "Or", "Outcome", "Phone", "Refusal", "Remove", "Round", "Rule", "Scope",
+    "Skip", "SkippedRow", "Split", "Sum", "Verb", "Wait", "check_examples", "digest", "mirror", "page_name", "render",
     "require_approved",
 ]  # fmt: skip

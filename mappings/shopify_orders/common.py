@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from crosswalk.mapping import (
     And,
     Choose,
@@ -15,7 +12,6 @@ from crosswalk.mapping import (
     Const,
     Copy,
     Count,
-    Custom,
     Either,
     Equals,
     First,
@@ -23,13 +19,12 @@ from crosswalk.mapping import (
     In,
     IsNull,
     LocalDate,
+    MatchSum,
     Not,
-    Scope,
     Skip,
     Split,
     Verb,
 )
-from crosswalk.schemas.base import INTEGER
 
 TABLES = Path(__file__).parent.parent / "tables"
 GIFT_CARDS = "2100"
@@ -58,31 +53,11 @@ def no_sale(order: str = "") -> list[Skip]:
     ]
 
 
-def _units_billed(scope: Scope, current: pa.Array) -> pa.Array:
-    """What is left of the line and what was refunded of it; units that an edit removed are in neither."""
-    top = scope
-    while top.up is not None:
-        top = top.up
-    refunded, _, _ = top.whole.into("refunds.refundLineItems")
-    sums = (
-        pa.table({"line": refunded.column("lineItem.id"), "units": refunded.column("quantity")})
-        .group_by("line")
-        .aggregate([("units", "sum")])
-        .combine_chunks()
-    )
-    at = pc.index_in(scope.column("id"), value_set=sums["line"], skip_nulls=True)
-    return pc.add(current, pc.fill_null(sums["units_sum"].combine_chunks().take(at), 0))
-
-
 def units_billed() -> Verb:
-    """What the invoice bills of an order line."""
-    return Custom(
-        _units_billed,
-        "currentQuantity",
-        returns=INTEGER,
-        with_scope=True,
-        reads=("^.refunds.refundLineItems.quantity", "^.refunds.refundLineItems.lineItem.id"),
-    )
+    """What the invoice bills of an order line: what is left of it and what was refunded; units that an edit removed are
+    in neither."""
+    refunded = MatchSum("^.refunds.refundLineItems", key="lineItem.id", by="id", value="quantity", empty=0)
+    return Copy("currentQuantity") + refunded
 
 
 def country(order: str) -> Verb:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from mapping_kit import PROPERTY, REFUSED, THING, agrees, scope_of, things
 
 from crosswalk.errors import MappingError
-from crosswalk.mapping import Compare, Copy, Count, Equals, First, Match, Sum
+from crosswalk.mapping import Compare, Const, Copy, Count, Equals, First, If, Match, MatchSum, Sum
 from crosswalk.mapping.refs import Shape
 
 
@@ -107,6 +109,47 @@ def test_match_finds_the_sibling(rows: list[dict[str, Any]]) -> None:
                 assert made == (ret["record"]["name"] if sibling(ret, lambda li: 1) == 1 else sibling(ret, take))
 
 
+def test_match_knows_doubles_of_every_record() -> None:
+    """Only the record that has a double is refused, whichever it is."""
+    one, two = {"id": "a", "title": "x"}, {"id": "b", "title": "y"}
+    rows = [
+        {"lines": [one, two], "returns": [{"line": "b"}, {"line": "a"}, {"line": "c"}, {}]},
+        {"lines": [two, one, two], "returns": [{"line": "a"}, {"line": "b"}]},
+        {"lines": [one], "returns": [{"line": "a"}, {"line": "b"}]},
+    ]
+    inner, _, _ = scope_of(rows).into("returns")
+    made = _made(Match("^.lines", "id", "line", "title"), inner)
+    assert made == ["y", "x", None, None, "x", REFUSED, "x", None]
+
+
+@PROPERTY
+@given(things)
+def test_a_matched_sum_stays_within_the_record(rows: list[dict[str, Any]]) -> None:
+    """A line gets what all returns of its own record took of it, whatever another record's line of one id had."""
+    small = [row | {"returns": [x | {"count": (x["count"] or 0) % 100} for x in row["returns"]]} for row in rows]
+    inner, _, _ = scope_of(small).into("lines")
+    flat = [(row, li) for row in small for li in row["lines"]]
+
+    def taken(row: dict[str, Any], line: dict[str, Any]) -> Any:
+        found = [x["count"] for x in row["returns"] if x["line"] is not None and x["line"] == line["id"]]
+        return sum(found) if found else None
+
+    plain = [taken(*pair) for pair in flat]
+    assert _made(MatchSum("^.returns", "line", "id", "count"), inner) == plain
+    assert _made(MatchSum("^.returns", "line", "id", "count", empty=0), inner) == [x or 0 for x in plain]
+    even = pc.equal(pc.bit_wise_and(pa.array(range(len(inner))), 1), 0)
+    assert _made(MatchSum("^.returns", "line", "id", "count"), inner.filter(even)) == plain[::2]
+
+
+def test_a_matched_sum_refuses_what_it_cannot_add_up() -> None:
+    """A line whose return cannot be counted is refused; the lines beside it are not."""
+    rows = [{"lines": [{"id": "a"}, {"id": "b"}], "returns": [{"line": "a"}, {"line": "b", "count": 2}]}]
+    inner, _, _ = scope_of(rows).into("lines")
+    known = If(Compare("count", ">", 0), "count", Const(0))
+    assert _made(MatchSum("^.returns", "line", "id", known), inner) == [REFUSED, 2]
+    assert _made(MatchSum("^.returns", "line", "id", known, empty=0), inner) == [REFUSED, 2]
+
+
 def _made(verb: Any, scope: Any) -> list[Any]:
     from mapping_kit import values_of
 
@@ -139,6 +182,9 @@ def test_names_lead_up_and_across(rows: list[dict[str, Any]]) -> None:
         (First("lines.amuont"), "Did you mean 'amount'"),
         (Match("lines", "id", "count", "title"), "cannot be compared"),
         (Match("lines", "idd", "id", "title"), "Did you mean 'id'"),
+        (MatchSum("lines", "id", "count", "count"), "cannot be compared"),
+        (MatchSum("lines", "id", "id", "title"), "a number is needed"),
+        (MatchSum("lines", "id", "id", "count", empty="x"), "not a value"),
     ],
 )
 def test_lists_that_cannot_be_meant(verb: Any, says: str) -> None:

@@ -65,21 +65,9 @@ class Sum(_Listed):
     def make(self, scope: Scope, want: pa.DataType | None = None) -> Made:
         inner, positions, rest, refusals = self._elements(scope, self.path, self.where)
         made = verb(self.of if self.of is not None else rest).make(inner)
-        digits = scale(made.values.type)
-        values = exact(made.values)
-        carrier = pa.decimal128(WIDE, digits) if values.type.precision <= 28 else pa.decimal256(76, digits)
-        table = pa.table({"row": positions, "value": values.cast(carrier)})
-        sums = table.group_by("row", use_threads=False).aggregate(
-            [("value", "sum", pc.ScalarAggregateOptions(skip_nulls=True, min_count=1))]
-        )
-        at = pc.index_in(pa.array(np.arange(len(scope))), value_set=sums.column("row"))
-        result = sums.column("value_sum").combine_chunks().take(at)
+        result, at = _summed(made.values, positions, pa.array(np.arange(len(scope))))
         all_refusals = (*refusals, *(r.lift(positions, len(scope)) for r in made.refusals))
-        done = fit(Made(result, all_refusals), pa.decimal128(WIDE, digits))
-        if self.empty is None:
-            return done
-        none = pc.and_not(pc.is_null(at), refused_rows(all_refusals, len(scope)))
-        return done.then(pc.if_else(none, literal(self.empty, done.values.type), done.values))
+        return _or_empty(Made(result, all_refusals), at, self.empty)
 
     def words(self) -> str:
         what = f"`{self.path}`" if self.of is None else f"{verb(self.of).words()} over `{self.path}`"
@@ -156,14 +144,12 @@ class Match(_Listed):
 
     def type(self, shape: Shape, want: Type | None = None) -> Type:
         inner = shape.elements(self.path)
-        key, by = inner.field(self.key).type, verb(self.by).type(shape)
-        if key.arrow != by.arrow:
-            raise MappingError(f"{self.words()}: {key.name} cannot be compared with {by.name}.")
+        _comparable(inner.field(self.key).type, verb(self.by).type(shape), self)
         return verb(self.value).type(inner, want)
 
     def make(self, scope: Scope, want: pa.DataType | None = None) -> Made:
         by = verb(self.by).make(scope)
-        inner, mine, theirs = self._records(scope)
+        inner, mine, theirs = _records(scope, self.path)
         made = verb(self.value).make(inner, want)
         here, there = coded([by.values], [inner.column(self.key)], (mine, theirs))
         at = pc.index_in(here, value_set=there, skip_nulls=True)
@@ -173,17 +159,83 @@ class Match(_Listed):
         twice = refuse(double, f"several {inner.record.name} have this {self.key}", by.values)
         return Made(made.values.take(at), (*by.refusals, *lifted, *twice))
 
-    def _records(self, scope: Scope) -> tuple[Scope, pa.Array, pa.Array]:
-        """The list's elements, each once, the record of every row here, and the record of every element."""
-        path, here = self.path, scope
-        while path.startswith("^."):
-            path, here = path[2:], here.above
-        inner, positions, _ = here.whole.into(path)
-        rows = here.rows if here.rows is not None else pa.array(np.arange(len(here), dtype=np.int64))
-        return inner, rows, positions
-
     def words(self) -> str:
         return f"{verb(self.value).words()} of the one in `{self.path}` whose `{self.key}` is {verb(self.by).words()}"
+
+
+@dataclass(frozen=True)
+class MatchSum(_Listed):
+    """The sum over all elements of ``path`` whose ``key`` equals ``by`` of this row, within the same record:
+    ``MatchSum("^.refunds.refundLineItems", key="lineItem.id", by="id", value="quantity", empty=0)`` in an order's line
+    is what all refunds took back of it. Missing, or ``empty``, when there is none.
+    """
+
+    path: str
+    key: str
+    by: Operand
+    value: Operand
+    empty: Any = None
+
+    def type(self, shape: Shape, want: Type | None = None) -> Type:
+        inner = shape.elements(self.path)
+        _comparable(inner.field(self.key).type, verb(self.by).type(shape), self)
+        kind = decimal(WIDE, scale(numeric_type(verb(self.value), inner).arrow))
+        if self.empty is not None:
+            literal(self.empty, kind.arrow)
+        return kind
+
+    def make(self, scope: Scope, want: pa.DataType | None = None) -> Made:
+        by = verb(self.by).make(scope)
+        inner, mine, theirs = _records(scope, self.path)
+        made = verb(self.value).make(inner)
+        here, there = coded([by.values], [inner.column(self.key)], (mine, theirs))
+        result, at = _summed(made.values, there, here)
+        lifted = []
+        for r in made.refusals:
+            of = pc.if_else(r.rows, there, pa.scalar(None, there.type))
+            lifted.append(r.take(pc.index_in(here, value_set=of, skip_nulls=True)))
+        return _or_empty(Made(result, (*by.refusals, *lifted)), at, self.empty)
+
+    def words(self) -> str:
+        none = "" if self.empty is None else f", `{self.empty}` if there are none"
+        which = f"all in `{self.path}` whose `{self.key}` is {verb(self.by).words()}"
+        return f"the sum of {verb(self.value).words()} over {which}{none}"
+
+
+def _records(scope: Scope, path: str) -> tuple[Scope, pa.Array, pa.Array]:
+    """The list's elements, each once, the record of every row here, and the record of every element."""
+    here = scope
+    while path.startswith("^."):
+        path, here = path[2:], here.above
+    inner, positions, _ = here.whole.into(path)
+    rows = here.rows if here.rows is not None else pa.array(np.arange(len(here), dtype=np.int64))
+    return inner, rows, positions
+
+
+def _comparable(key: Type, by: Type, of: Verb) -> None:
+    if key.arrow != by.arrow:
+        raise MappingError(f"{of.words()}: {key.name} cannot be compared with {by.name}.")
+
+
+def _summed(values: pa.Array, groups: pa.Array, wanted: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """The exact sum of every wanted group, and where it stands; null for a group without elements."""
+    digits = scale(values.type)
+    values = exact(values)
+    carrier = pa.decimal128(WIDE, digits) if values.type.precision <= 28 else pa.decimal256(76, digits)
+    table = pa.table({"group": groups, "value": values.cast(carrier)})
+    sums = table.group_by("group", use_threads=False).aggregate(
+        [("value", "sum", pc.ScalarAggregateOptions(skip_nulls=True, min_count=1))]
+    )
+    at = pc.index_in(wanted, value_set=sums.column("group"), skip_nulls=True)
+    return sums.column("value_sum").combine_chunks().take(at), at
+
+
+def _or_empty(sums: Made, at: pa.Array, empty: Any) -> Made:
+    done = fit(sums, pa.decimal128(WIDE, scale(sums.values.type)))
+    if empty is None:
+        return done
+    none = pc.and_not(pc.is_null(at), refused_rows(sums.refusals, len(at)))
+    return done.then(pc.if_else(none, literal(empty, done.values.type), done.values))
 
 
 def _where(where: Condition | None) -> str:
