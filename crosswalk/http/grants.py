@@ -57,10 +57,16 @@ def token_error(connection: str, answer: Answer) -> VendorError | None:
             status=status,
             code=code,
             body=body,
-            next_command=f"crosswalk connections check {connection}",
+            next_command=f"crosswalk connections check {named(connection)}",
         )
     error.what, error.body = f"{connection}: the token request {error.what}", body
     return ServerFault(error.what, status=status, code=code, body=body) if isinstance(error, Refused) else error
+
+
+def named(connection: str) -> str:
+    """The name that a person gave a connection: what stands between its environment and its account in the key."""
+    pieces = connection.split("/", 2)
+    return pieces[1] if len(pieces) == 3 else connection
 
 
 def consent(connection: str, what: str, status: int = 0, body: str = "") -> ConsentNeeded:
@@ -71,7 +77,7 @@ def consent(connection: str, what: str, status: int = 0, body: str = "") -> Cons
         code="invalid_grant" if status else "",
         body=body,
         safe="nothing was sent; what is pending stays pending",
-        next_command=f"crosswalk connect {connection}",
+        next_command=f"crosswalk connect {named(connection)}",
     )
 
 

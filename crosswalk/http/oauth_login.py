@@ -18,7 +18,7 @@ from crosswalk.errors import ConsentNeeded, SettingsError
 from crosswalk.http import redact
 from crosswalk.http.answer import ONCE
 from crosswalk.http.client import Client
-from crosswalk.http.grants import Application, token_error, token_from
+from crosswalk.http.grants import Application, named, token_error, token_from
 from crosswalk.http.limits import NoLimit
 from crosswalk.http.protocols import Account, Journal, Token
 
@@ -131,7 +131,9 @@ class _Callback(http.server.HTTPServer):
             what = f"nobody finished the login of {self.connection} within {timeout:g} seconds"
             if self.strangers:
                 what += f"; answers came that did not belong to this login: {self.strangers}"
-        raise ConsentNeeded(what, safe="nothing has changed", next_command=f"crosswalk connect {self.connection}")
+        raise ConsentNeeded(
+            what, safe="nothing has changed", next_command=f"crosswalk connect {named(self.connection)}"
+        )
 
     def take(self, query: dict[str, str]) -> bool:
         """Whether this is the answer to our question."""

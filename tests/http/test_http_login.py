@@ -13,7 +13,7 @@ from http_servers import InTurn, Memory, Server, client, reply
 from crosswalk.clock import SharedClock, SystemClock
 from crosswalk.errors import BadCredentials, ConsentNeeded, SettingsError
 from crosswalk.http import redact
-from crosswalk.http.grants import Application
+from crosswalk.http.grants import Application, consent
 from crosswalk.http.journal import SqliteJournal
 from crosswalk.http.oauth_login import App, login
 
@@ -110,3 +110,11 @@ def test_a_code_that_is_refused_is_not_sent_twice(status: int, error: str, expec
         assert len(server.arrived) == 1
         form = parse_qs(server.arrived[0].body.decode())
         assert form["code"] == ["the-code-123"] and len(form["code_verifier"][0]) >= 43
+
+
+@pytest.mark.parametrize(
+    ("connection", "name"), [("production/books/9f1c/2", "books"), ("books", "books"), ("a/b", "a/b")]
+)
+def test_the_next_command_names_the_connection_as_a_person_does(connection: str, name: str) -> None:
+    """A key of environment, name and account is told by its name alone, which is what the command takes."""
+    assert consent(connection, "gone").next_command == f"crosswalk connect {name}"
