@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
@@ -14,8 +15,8 @@ from typing import Any
 from crosswalk.errors import MappingError
 from crosswalk.frames.frame import PARENT, Frame
 from crosswalk.mapping.context import Context
-from crosswalk.mapping.language import Example, Mapping, Remove, Skip
-from crosswalk.mapping.outcome import Outcome
+from crosswalk.mapping.language import Example, Mapping, Remove, Rule, Skip
+from crosswalk.mapping.outcome import HeldRow, Outcome, SkippedRow
 from crosswalk.schemas.base import Field, Lines, Record
 
 CONTEXT = Context(zone="Europe/Amsterdam", prefix="EX", currency="EUR")
@@ -30,17 +31,53 @@ class ExampleFailure:
     what: str
 
 
-def check_examples(mapping: Mapping, context: Context = CONTEXT) -> list[ExampleFailure]:
-    """Every example that the rules do not fulfil; none when all do."""
-    failures = []
-    for example in mapping.examples:
-        try:
-            what = _run(mapping, example, context)
-        except MappingError as error:
-            what = error.what
+@dataclass(frozen=True)
+class Given:
+    """The source records of a mapping's examples, read together.
+
+    frame: those that can be read.  rows: which example each row of the frame is.  refused: why another cannot be read.
+    """
+
+    frame: Frame
+    rows: list[int]
+    refused: dict[int, str]
+
+
+def check_examples(mapping: Mapping, context: Context = CONTEXT, given: Given | None = None) -> list[ExampleFailure]:
+    """Every example that the rules do not fulfil; none when all do. given: their records, when they are read already.
+
+    Raises MappingError when the rules cannot be applied at all.
+    """
+    given = given or read_examples(mapping)
+    found = dict(given.refused)
+    judge = _Judge(mapping.apply(given.frame, context), mapping)
+    for row, n in enumerate(given.rows):
+        what = found.get(n) or judge.say(mapping.examples[n], row)
         if what:
-            failures.append(ExampleFailure(example.name, what))
-    return failures
+            found[n] = what
+    judge.refused_by_target(mapping.examples, given.rows, found)
+    return [ExampleFailure(mapping.examples[n].name, what) for n, what in sorted(found.items())]
+
+
+def read_examples(mapping: Mapping) -> Given:
+    """The examples' source records through the real parse and checks."""
+    from crosswalk.frames.parse import parse
+    from crosswalk.frames.validate import validate
+
+    sent = [wire(mapping, example) for example in mapping.examples]
+    parsed = parse(mapping.source, sent)
+    checked = validate(parsed.frame)
+    refused: dict[int, str] = {}
+    for n, r in [
+        *((r.index, r) for r in parsed.refused),
+        *((parsed.kept[r.index].as_py(), r) for r in checked.refused),
+    ]:
+        refused.setdefault(n, f"the source record is refused: {r.field} {r.reason}")
+    for n, one in enumerate(sent if parsed.unknown else ()):
+        unknown = parse(mapping.source, [one]).unknown
+        if unknown:
+            refused.setdefault(n, f"the source record has unknown fields: {', '.join(sorted(unknown))}")
+    return Given(checked.good, parsed.kept.take(checked.kept).to_pylist(), refused)
 
 
 def wire(mapping: Mapping, example: Example) -> bytes:
@@ -55,15 +92,10 @@ def wire(mapping: Mapping, example: Example) -> bytes:
 
 def apply_example(mapping: Mapping, example: Example, context: Context = CONTEXT) -> Outcome:
     """What the example's record becomes. Raises MappingError when the source's schema refuses it."""
-    from crosswalk.frames.parse import parse
-    from crosswalk.frames.validate import validate
-
-    parsed = parse(mapping.source, [wire(mapping, example)])
-    for refused in [*parsed.refused, *validate(parsed.frame).refused]:
-        raise MappingError(f"the source record is refused: {refused.field} {refused.reason}")
-    if parsed.unknown:
-        raise MappingError(f"the source record has unknown fields: {', '.join(sorted(parsed.unknown))}")
-    return mapping.apply(parsed.frame, context)
+    given = read_examples(replace(mapping, examples=(example,)))
+    if given.refused:
+        raise MappingError(given.refused[0])
+    return mapping.apply(given.frame, context)
 
 
 def example_problems(mapping: Mapping, filled: set[str], given: Iterable[Any]) -> list[str]:
@@ -71,6 +103,9 @@ def example_problems(mapping: Mapping, filled: set[str], given: Iterable[Any]) -
     named = {type(d): {e.name for e in given if type(e) is type(d)} for d in given if hasattr(d, "name")}
     refusing = filled | {d.name for d in (*given, *mapping.waits) if hasattr(d, "name")}
     refusing |= {"key"} | {f.target for f in mapping.confirms}
+    waits = {f"@{getattr(w.link, 'to', '')}" for w in mapping.waits}
+    taken = {d.target for d in given if isinstance(d, Rule) and d.taken is not None}
+    known, targets = set(_names(mapping.source)), set(_names(mapping.target))
     problems = []
     names = [e.name for e in mapping.examples]
     for example in mapping.examples:
@@ -85,10 +120,12 @@ def example_problems(mapping: Mapping, filled: set[str], given: Iterable[Any]) -
         ]
         if sum(ends) != 1:
             problems.append(f"{say}: say one of expect=, held=, skipped= and removed=True.")
-        problems += [f"{say}: {p}" for p in _given_problems(mapping.source, example)]
+        problems += [f"{say}: {p}" for p in _given_problems(mapping.source.name, known, example)]
         for path in example.expect:
-            if not _known(mapping.target, re.sub(r"\[\d+\]", "", path)):
+            if path not in waits and re.sub(r"\[\d+\]", "", path) not in targets:
                 problems.append(f"{say}, expect: the target {mapping.target.name} has no field {path!r}.")
+        for path in example.taken.keys() - taken:
+            problems.append(f"{say}, taken: no rule of {path!r} says what to send when its value is taken.")
         for name in sorted(example.held - refusing):
             problems.append(f"{say}, held: no rule or field is named {name!r}.")
         if example.skipped and example.skipped not in named.get(Skip, set()):
@@ -98,13 +135,12 @@ def example_problems(mapping: Mapping, filled: set[str], given: Iterable[Any]) -
     return problems
 
 
-def _given_problems(source: Record, example: Example) -> list[str]:
+def _given_problems(source: str, known: set[str], example: Example) -> list[str]:
     found = []
     for path, value in example.given.items():
         bare = re.sub(r"\[\d+\]", "", path)
-        starts = any(name.startswith(bare + ".") for name in _paths(source))
-        if not (_known(source, bare) or starts):
-            found.append(f"given: the source {source.name} has no field {path!r}.")
+        if bare not in known and not any(name.startswith(bare + ".") for name in known):
+            found.append(f"given: the source {source} has no field {path!r}.")
         elif isinstance(value, float):
             found.append(
                 f"given: {path!r} is a float; write it as text, or as Decimal where the source sends a number."
@@ -112,17 +148,14 @@ def _given_problems(source: Record, example: Example) -> list[str]:
     return found
 
 
-def _paths(record: Record, prefix: str = "") -> Iterable[str]:
+def _names(record: Record, prefix: str = "") -> Iterable[str]:
+    """Every name that a field of the record, or of its lists, can be written by."""
     for f in record.fields:
         yield prefix + f.name
         yield prefix + f.at
         if isinstance(f, Lines):
-            yield from _paths(f.record, f"{prefix}{f.name}.")
-            yield from _paths(f.record, f"{prefix}{f.at}.")
-
-
-def _known(record: Record, path: str) -> bool:
-    return path in set(_paths(record))
+            yield from _names(f.record, f"{prefix}{f.name}.")
+            yield from _names(f.record, f"{prefix}{f.at}.")
 
 
 def _lay(tree: dict[str, Any], record: Record, path: str, value: Any) -> None:
@@ -199,22 +232,68 @@ def _put(tree: dict[str, Any], path: str, value: Any, drop: bool = False) -> Non
         tree[leaf] = value
 
 
-def _run(mapping: Mapping, example: Example, context: Context) -> str:
-    """What differs, "" when nothing does."""
-    outcome = apply_example(mapping, example, context)
-    rows = [(p, n) for n, p in enumerate(outcome.parts.to_pylist()) if example.part in ("", p)]
-    held = [h for h in outcome.held if example.part in ("", h.part)]
-    skipped = [s for s in outcome.skipped if example.part in ("", s.part)]
-    if len(rows) + len(held) + len(skipped) != 1:
-        parts = [*(p for p, _ in rows), *(h.part for h in held), *(s.part for s in skipped)]
-        return f"one part is needed and there are {len(parts)}; name it with part=, one of {parts}"
-    actual = _fate(rows, held, skipped, outcome)
-    wanted = _wanted(example)
-    if wanted != "placed":
-        return "" if actual == wanted else f"it should be {wanted}, and it is {actual}"
-    if actual != "placed":
-        return f"it should be placed, and it is {actual}"
-    return _refused(outcome, rows[0][1]) or _differences(outcome, rows[0][1], example)
+class _Judge:
+    """Compares the outcome of all examples with what each expects. A row is its number in the source frame."""
+
+    def __init__(self, outcome: Outcome, mapping: Mapping) -> None:
+        self.outcome, self.mapping = outcome, mapping
+        self.placed: dict[int, list[int]] = defaultdict(list)
+        for n, row in enumerate(outcome.source_rows.to_pylist()):
+            self.placed[row].append(n)
+        self.parts = outcome.parts.to_pylist()
+
+    def say(self, example: Example, row: int) -> str:
+        """What differs, "" when nothing does."""
+        rows = [n for n in self.placed.get(row, ()) if example.part in ("", self.parts[n])]
+        held = [h for h in self.outcome.held if h.source_row == row and example.part in ("", h.part)]
+        skipped = [s for s in self.outcome.skipped if s.source_row == row and example.part in ("", s.part)]
+        if len(rows) + len(held) + len(skipped) != 1:
+            parts = [*(self.parts[n] for n in rows), *(h.part for h in held), *(s.part for s in skipped)]
+            return f"one part is needed and there are {len(parts)}; name it with part=, one of {parts}"
+        actual, wanted = _fate(rows, held, skipped, self.outcome), _wanted(example)
+        if actual != wanted:
+            return f"it should be {wanted}, and it is {actual}"
+        return self._differences(example, rows[0]) if wanted == "placed" else ""
+
+    def refused_by_target(self, examples: Sequence[Example], rows: list[int], found: dict[int, str]) -> None:
+        """Add what the target's schema does not take. A link has no value yet, so the id it is looked up by stands for
+        it."""
+        from crosswalk.frames.validate import validate
+
+        frame = self.outcome.frame
+        table = frame.table
+        for name, links in self.outcome.links.items():
+            if name in table.column_names:
+                table = table.set_column(table.column_names.index(name), name, links.ids)
+        placed = {n: rows[row] for row, numbers in self.placed.items() for n in numbers}
+        for r in validate(Frame(frame.record, table, frame.lines), written=True).refused:
+            n = placed[r.index]
+            mine = examples[n].part in ("", self.parts[r.index])
+            if mine and not self.outcome.remove[r.index].as_py():
+                found.setdefault(n, f"the target does not take it: {r.field} {r.reason}")
+
+    def _differences(self, example: Example, row: int) -> str:
+        wrong = []
+        for path, wanted in example.expect.items():
+            actual = self._value(path, row)
+            if not _same(actual, wanted):
+                wrong.append(f"{path} should be {wanted!r} and is {_show(actual)}")
+        for path, wanted in example.taken.items():
+            actual = self.outcome.alternatives[path][row].as_py()
+            if not _same(actual, wanted):
+                wrong.append(f"{path}, if taken, should be {wanted!r} and is {_show(actual)}")
+        return "; ".join(wrong)
+
+    def _value(self, path: str, row: int) -> Any:
+        """A target value, the id that a link looks up (``id#part`` for a part), or what the answer must show."""
+        if path in self.outcome.links:
+            links = self.outcome.links[path]
+            part = links.parts[row].as_py() if links.parts is not None else None
+            found = links.ids[row].as_py()
+            return f"{found}#{part}" if found is not None and part else found
+        if path in self.outcome.expects and path not in self.mapping.built.filled:
+            return self.outcome.expects[path][row].as_py()
+        return _value(self.outcome.frame, row, path)
 
 
 def _wanted(example: Example) -> str:
@@ -225,37 +304,12 @@ def _wanted(example: Example) -> str:
     return "removed" if example.removed else "placed"
 
 
-def _fate(rows: list[Any], held: list[Any], skipped: list[Any], outcome: Outcome) -> str:
+def _fate(rows: list[int], held: list[HeldRow], skipped: list[SkippedRow], outcome: Outcome) -> str:
     if held:
         return f"held by {', '.join(sorted({held[0].rule, *held[0].also}))}"
     if skipped:
         return f"skipped by {skipped[0].rule}"
-    return "removed" if outcome.remove[rows[0][1]].as_py() else "placed"
-
-
-def _refused(outcome: Outcome, row: int) -> str:
-    """What the target's schema does not take. A link has no value yet, so the id it is looked up by stands for it."""
-    from crosswalk.frames.validate import validate
-
-    frame = outcome.frame
-    table = frame.table
-    for name, links in outcome.links.items():
-        if name in table.column_names:
-            table = table.set_column(table.column_names.index(name), name, links.ids)
-    wrong = validate(Frame(frame.record, table, frame.lines), written=True).refused
-    return "; ".join(f"the target does not take it: {r.field} {r.reason}" for r in wrong if r.index == row)
-
-
-def _differences(outcome: Outcome, row: int, example: Example) -> str:
-    wrong = []
-    for path, wanted in example.expect.items():
-        if path in outcome.links:
-            actual = outcome.links[path].ids[row].as_py()
-        else:
-            actual = _value(outcome.frame, row, path)
-        if not _same(actual, wanted):
-            wrong.append(f"{path} should be {wanted!r} and is {_show(actual)}")
-    return "; ".join(wrong)
+    return "removed" if outcome.remove[rows[0]].as_py() else "placed"
 
 
 def _value(frame: Frame, row: int, path: str) -> Any:

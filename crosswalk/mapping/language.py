@@ -167,9 +167,11 @@ class Example:
 
     given: source fields, as at the wire (nested) or with dotted names (``lineItems[0].quantity``), laid over ``base``
     (the mapping's base by default).  part: which part is meant where the record yields several.
-    One of: expect: target fields and their values, dotted, ``LineItems[0].Quantity``; None = not sent.  held: the
-    rules or fields that refuse it, all of them.  skipped: the rule that leaves it out.  removed: the target record is
-    to be removed.
+    One of: expect: target fields and their values, dotted, ``LineItems[0].Quantity``; None = not sent; of a link the id
+    that is looked up (``id#part``), of a Wait the same under ``@resource``, of a Confirm what the answer must show.
+    held: the rules or fields that refuse it, all of them.  skipped: the rule that leaves it out.  removed: the target
+    record is to be removed.
+    taken: with expect, what is sent instead when the target says that a field's value is taken.
     """
 
     name: str
@@ -179,6 +181,7 @@ class Example:
     skipped: str = ""
     removed: bool = False
     part: str = ""
+    taken: Dict[str, Any] = field(default_factory=dict)
     base: Dict[str, Any] | None = None
 
 

@@ -61,7 +61,7 @@ refunds_to_allocations = Mapping(
         Example(
             "a refund of an unpaid order",
             expect={
-                "CreditNote.CreditNoteID": "gid://shopify/Order/5780011223344",
+                "CreditNote.CreditNoteID": "gid://shopify/Order/5780011223344#credit:gid://shopify/Refund/5",
                 "Invoice.InvoiceID": "gid://shopify/Order/5780011223344",
                 "Amount": "19.95",
                 "Date": "2026-11-21",

@@ -48,7 +48,7 @@ transactions_to_refund_payments = Mapping(
         Example(
             "money given back",
             expect={
-                "CreditNote.CreditNoteID": "gid://shopify/Order/5780011223344",
+                "CreditNote.CreditNoteID": "gid://shopify/Order/5780011223344#credit:gid://shopify/Refund/5",
                 "Account.Code": "1020",
                 "Date": "2026-11-20",
                 "Amount": "19.95",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from bill_kit import STATUS, bills
+from bill_kit import RULES, STATUS, bills
 from bill_kit import TEST_SKIP as TESTS
 
 from crosswalk.errors import MappingError
 from crosswalk.mapping import (
     Check,
     Choose,
+    Confirm,
     Constant,
     Copy,
     Default,
@@ -29,6 +31,7 @@ from crosswalk.mapping import (
     Remove,
     Rule,
     Sum,
+    Wait,
     check_examples,
     mirror,
 )
@@ -275,6 +278,46 @@ def test_a_mirror_holds_all_that_the_source_holds() -> None:
     assert check_examples(rows) == []
     filled = {name.rstrip(".") for name in rows.built.filled}
     assert filled == {name for name, _ in target.walk()} | {n.rstrip(".") for n in rows.built.filled if n.endswith(".")}
+
+
+def test_what_no_field_carries_can_be_expected() -> None:
+    """An example says which part a link means, what is waited for, what the answer must show, what is sent if taken."""
+    link = Link("id", to="test.payments", of="test.things", part="credit")
+    declared = (
+        Rule("Customer.ID", link, why="w"),
+        Rule("Number", Marker("id"), why="w", taken=Marker("id", "X")),
+    )
+    others = [d for d in RULES if d.target not in ("Customer.ID", "Number")]
+    right = Example(
+        "e",
+        expect={"Customer.ID": "1#credit", "@test.bills": "c1", "Total": "10"},
+        taken={"Number": "EX-X-1"},
+    )
+    wrong = replace(right, expect={"Customer.ID": "1", "@test.bills": "c2", "Total": "11"}, taken={"Number": "EX-1"})
+    more: dict[str, Any] = {
+        "waits": [Wait("the customer", Link("other.name", to="test.bills", of="test.people"), why="w")],
+        "confirms": [Confirm("Total", Copy("amount"), why="w")],
+        "base": BASE,
+    }
+    mapping = bills(STATUS, rules=[*others, *declared], examples=[right], **more)
+    assert check_examples(mapping) == []
+    (failure,) = check_examples(replace(mapping, examples=[wrong]))
+    for says in ("is '1#credit'", "'c2' and is 'c1'", "'11' and is 10", "if taken, should be 'EX-1' and is 'EX-X-1'"):
+        assert says in failure.what
+    with pytest.raises(MappingError, match="no rule of 'Date' says what to send"):
+        replace(mapping, examples=[replace(right, taken={"Date": "x"})])
+
+
+def test_examples_do_not_see_each_other() -> None:
+    """Examples go through the rules together, and each comes out as it does alone."""
+    together = {f.example: f.what for f in check_examples(bills(STATUS, TESTS, examples=_named(WRONG), base=BASE))}
+    for example in _named(WRONG):
+        (alone,) = check_examples(bills(STATUS, TESTS, examples=[example], base=BASE))
+        assert together[example.name] == alone.what
+
+
+def _named(pairs: list[tuple[Example, str]]) -> list[Example]:
+    return [replace(example, name=f"e{n}") for n, (example, _) in enumerate(pairs)]
 
 
 def test_an_example_yields_its_outcome() -> None:
