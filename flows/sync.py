@@ -110,7 +110,7 @@ def _failed(error: Exception, about: About, where: Where) -> State[Any]:
     words = redact.text(str(error) or type(error).__name__)
     log.error("%s failed at %s: %s", about.binding, where.step, words)
     if about.session is not None:
-        showing.account(about.session, body.sketch(about.session), f"{type(error).__name__}: {words}")
+        showing.account(about.session, body.sketch(about.session), f"{type(error).__name__} at {where.step}: {words}")
     trouble = _tell(about, about.failure(error, where.step))
     about.mark()
     lines = [f"{type(error).__name__} at {where.step}: {words}", trouble]

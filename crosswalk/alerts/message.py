@@ -136,7 +136,7 @@ class Failure:
                 severity="error",
                 title=f"[{self.environment}] {self.binding} failed: {self.kind}",
                 facts=tuple(facts),
-                cause=f"{self.kind}: {self.what}",
+                cause=self.what,
                 then=self.then,
                 command=self.command or f"crosswalk run {self.binding}",
                 link=_link(self.run, self.link),

@@ -10,10 +10,10 @@ from crosswalk.http import redact
 from crosswalk.settings import Owner, resolve
 
 HEADER = 150
-FIELD = 800
+FIELD = 400
 FIELDS = 10
-SECTION = 2_900
-CONTEXT = 1_500
+SECTION = 2_500
+CONTEXT = 900
 TEXT = 3_000
 BUTTON = 75
 URL = 3_000

@@ -30,7 +30,7 @@ _HARMLESS = {"idempotencykey", "tokentype", "nextpagetoken", "pagetoken", "hasto
 _IF_RANDOM = {"code", "key", "state", "privatekey", "accesskey", "sharedkey", "webhookkey", "sessionid", "session"}
 _PAIR = re.compile(r"""(["']?)([A-Za-z_][\w.-]{1,60})\1(\s*[=:]\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;&}\]"']+)""")
 _SCHEME = re.compile(r"\b(Bearer|Basic|Token|Digest)\s+([A-Za-z0-9+/_.~=-]{6,})", re.IGNORECASE)
-_LINK = re.compile(r"""[a-z][a-z0-9+.-]*://[^\s"'<>\\]+""", re.IGNORECASE)
+_LINK = re.compile(r"""[a-z][a-z0-9+.-]{0,30}://[^\s"'<>\\]+""", re.IGNORECASE)
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -102,7 +102,7 @@ def text(value: str) -> str:
 
 def _pair(match: re.Match[str]) -> str:
     name, value = match[2], match[4].strip("\"'")
-    if value.startswith(GONE) or value in ("", "null", "true", "false") or not is_secret(name, value):
+    if value.startswith(GONE[:-1]) or value in ("", "null", "true", "false") or not is_secret(name, value):
         return match[0]
     quoted = match[4][0] if match[4][0] in "\"'" else ""
     return f"{match[1]}{name}{match[1]}{match[3]}{quoted}{GONE}{quoted}"
