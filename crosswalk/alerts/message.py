@@ -232,7 +232,7 @@ def clean(message: Message) -> Message:
         cause=redact.text(message.cause),
         then=redact.text(message.then),
         command=redact.text(message.command),
-        link=(redact.text(message.link[0]), redact.url(message.link[1])) if message.link else None,
+        link=(redact.text(message.link[0]), redact.text(redact.url(message.link[1]))) if message.link else None,
         about=message.about,
     )
 
