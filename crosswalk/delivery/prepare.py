@@ -16,7 +16,7 @@ from crosswalk.errors import SettingsError
 from crosswalk.frames.payload import render
 from crosswalk.store import held, ledger, links
 from crosswalk.store.held import Hold
-from crosswalk.store.ledger import Name
+from crosswalk.store.ledger import FOUND, Name
 
 OWN_VERSION = "the target's own version"
 """The rule that holds a change of a record that the target, or somebody there, has changed or closed."""
@@ -195,7 +195,7 @@ def _hangs_on(delivery: Delivery, one: Ready) -> list[links.Parent]:
 
 def adopt(delivery: Delivery, pairs: Sequence[tuple[Row[Any], Found]]) -> None:
     """Take over target records that carry our reference. One that shows other values than are wanted is updated next,
-    or held where it cannot be; one that another source record claims is held."""
+    a financial one held; one that another source record claims is held."""
     now = delivery.clock.now()
     with delivery.store.transaction("adopt") as connection:
         for row, there in pairs:
@@ -210,9 +210,9 @@ def adopt(delivery: Delivery, pairs: Sequence[tuple[Row[Any], Found]]) -> None:
             update = bool(differs) and changeable(delivery, row.resource)
             ledger.mark(
                 connection, delivery.scope, [name(row)],
-                target_id=there.target_id, target_version=there.target_version or "", look_first=False,
-                applied_hash="adopted" if update else row.wanted_hash,
-                applied_payload="" if update else row.wanted_payload,
+                target_id=there.target_id, target_version="" if update else there.target_version or "",
+                look_first=False, applied_hash=FOUND if update else row.wanted_hash,
+                applied_payload=row.wanted_payload,
                 applied_version="" if update else row.wanted_version,
                 fate="planned" if update else "unchanged", tries=0, next_try_at=None, last_error="", changed_at=now,
             )  # fmt: skip
@@ -284,6 +284,8 @@ def _objection(one: Ready, there: Found | None, guards: Sequence[Any], verb: Ver
             return f"{guard.name}: {guard.why}"
     if verb == "update" and one.row.applied_payload and there.target_version != one.row.target_version:
         changed = foreign(ledger.load(one.row.applied_payload), there.echo)
+        if changed and one.row.applied_hash == FOUND:
+            return f"it was found at the target and shows other values: {', '.join(changed)}"
         if changed:
             return f"somebody changed {', '.join(changed)} at the target since we wrote it"
     return ""

@@ -161,7 +161,7 @@ class _Settling:
         differs = foreign(ledger.load(member.payload), result.echo)
         if differs and changeable(self.delivery, row.resource):
             name = Name(member.key, member.part)
-            ledger.mark(connection, self.delivery.scope, [name], applied_hash="found", target_version="")
+            ledger.mark(connection, self.delivery.scope, [name], applied_hash=ledger.FOUND, target_version="")
         elif differs:
             message = f"the target's record {result.target_id} carries our reference and shows other values"
             self._hold(connection, member, f"{message}: {', '.join(differs)}", "")

@@ -29,6 +29,8 @@ STATE = case(
     (and_(RECORD.c.wanted_remove, RECORD.c.applied_hash != ""), "removed"),
     else_="applied",
 )
+FOUND = "found"
+"""In place of an applied hash: the target's record carries our reference, and it does not show what is wanted."""
 PARENT = "parent"
 """Why a record is held that waited too long for its parent; the parent's coming releases it."""
 
