@@ -218,6 +218,10 @@ class Connector(abc.ABC):
     def check(self) -> Check:
         """Credentials, scopes, account, currency, clock and quota, without changing anything."""
 
+    def accounts(self) -> dict[str, str]:
+        """What these credentials reach, name by account id; empty where an account is named by its address."""
+        return {}
+
     def now(self) -> datetime:
         """The system's own clock, UTC, as its last answer told it; ours before the first answer."""
         return self.client.vendor_now()

@@ -32,7 +32,7 @@ from crosswalk.connectors.base import (
     setting,
 )
 from crosswalk.connectors.paging import Part, restarted
-from crosswalk.connectors.wire import at, instant, peek, render, rows
+from crosswalk.connectors.wire import at, decode, instant, peek, render, rows
 from crosswalk.connectors.xero_answers import Shape
 from crosswalk.errors import Invalid, NotFound
 from crosswalk.http.answer import SAFE, Repeat
@@ -190,6 +190,10 @@ class Xero(Connector):
     @property
     def tenant(self) -> str:
         return setting(self.connection, "tenant", self.connection.account)
+
+    def accounts(self) -> dict[str, str]:
+        found = decode(self.get("/connections", tenant=False).body)
+        return {str(one.get("tenantId")): str(one.get("tenantName")) for one in found}
 
     def now(self) -> datetime:
         if not self._heard:

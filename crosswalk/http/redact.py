@@ -123,6 +123,8 @@ def url(value: str) -> str:
     except ValueError:
         return GONE
     query = _form(parts.query) if parts.query else ""
+    if parts.scheme and not netloc:  # a file: urlunsplit forgets two of the slashes before its path
+        return _by_value(f"{parts.scheme}://{parts.path}" + (f"?{query}" if query else ""))
     return _by_value(urlunsplit((parts.scheme, netloc, parts.path, query, "")))
 
 

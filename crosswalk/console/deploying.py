@@ -1,0 +1,39 @@
+"""``crosswalk deploy``: a Prefect server set up from prefect.yaml."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from crosswalk.console import place, show
+from crosswalk.errors import SettingsError
+
+
+def register(app: App) -> None:
+    app.command(deploy)
+
+
+def deploy() -> int:
+    """Set the Prefect server up from prefect.yaml: work pools, and a deployment with its schedules for each binding.
+
+    May be repeated: only what the file changed is changed, and what a person paused stays paused.
+    """
+    from crosswalk.console.running import server
+
+    settings = place.settings()
+    api = server(settings.ui_url)
+    if api is None:
+        raise SettingsError(
+            f"no Prefect server answers at {settings.ui_url}",
+            safe="nothing was deployed",
+            next_command="prefect server start, or set PREFECT_API_URL",
+        )
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from crosswalk import prefect_deploy
+
+    with temporary_settings({PREFECT_API_URL: api}):
+        found = prefect_deploy.deploy(settings.home)
+    rows = [(d.binding, d.name, "new" if d.new else "as it was, or changed", ", ".join(d.schedules)) for d in found]
+    show.table(("binding", "deployment", "", "schedules"), rows)
+    show.say("Next: prefect worker start --pool crosswalk")
+    return 0
