@@ -119,6 +119,17 @@ def test_a_trouble_in_a_line_holds_the_whole_record() -> None:
 LINE_BLOCK = Lines("Lines", each="lines", rules=[Rule("Text", Copy("title"))])
 
 
+def test_a_trouble_deep_inside_holds_the_right_record() -> None:
+    """A list in a list that cannot be placed holds the record at the top, also where parts are made."""
+    tags = Lines("Tags", each="taxes", rules=[Rule("Name", Copy("name"))])
+    block = Lines("Lines", each="lines", rules=[Rule("Text", Copy("title")), tags])
+    lines = [{"title": "a", "taxes": [{"name": "t"}]}, {"title": "b", "taxes": [{"name": "u"}, {}]}]
+    rows = [thing("1"), thing("2", lines=[*lines[:1], *lines[:1]]), thing("3", lines=lines), thing("4")]
+    outcome = applied(bills(rules=(NUMBER, CUSTOMER, DATE_RULE, block)), *rows)
+    assert [(h.key, h.rule) for h in outcome.held] == [("3", "Lines.Tags.Name")]
+    assert outcome.keys.to_pylist() == ["1", "2", "4"]
+
+
 def test_lines_from_several_lists_stand_in_declared_order() -> None:
     """Blocks for one list follow each other within each record, chosen, nested and from the record itself."""
     blocks = [
@@ -136,6 +147,9 @@ def test_lines_from_several_lists_stand_in_declared_order() -> None:
               lines=[{"title": "c", "count": 2, "taxes": [{"name": "v"}]}]),
     ]  # fmt: skip
     outcome = applied(bills(rules=(NUMBER, CUSTOMER, DATE_RULE, *blocks)), *rows)
+    child = outcome.frame.lines["Lines"]
+    assert child.parent.to_pylist() == [0, 0, 0, 1, 1, 1]
+    assert child.lines["Tags"].parent.to_pylist() == [0, 0, 3]
     made = payloads(outcome.frame)
     assert [[li["Text"] for li in bill["Lines"]] for bill in made] == [["a", "n1", "1"], ["c", "n2", "n2"]]
     tags = [[[t["Name"] for t in li.get("Tags", ())] for li in bill["Lines"]] for bill in made]
@@ -193,11 +207,11 @@ def test_a_record_to_be_removed_needs_no_values() -> None:
 
 def test_a_persons_decision_and_everything_else_that_refuses(tmp_path: Path) -> None:
     """A row is a person's decision only when nothing else refuses it; all rules that refuse are named."""
-    (tmp_path / "notes.csv").write_text("name,outcome,reason\na,hold,somebody has to look\nb,B,x\n")
-    mapping = bills(Rule("Note", Choose("name", table="notes.csv"), why="x"), tables=tmp_path)
+    (tmp_path / "status.csv").write_text("name,outcome,reason\na,hold,somebody has to look\nb,OPEN,x\n")
+    mapping = bills(Rule("Status", Choose("name", table="status.csv"), why="x"), tables=tmp_path)
     first, second = applied(mapping, thing("1", name="a"), thing("2", name="a", at=None), thing("3", name="b")).held
-    assert (first.rule, first.by_person, first.reason, first.also) == ("Note", True, "somebody has to look", ())
-    assert (second.rule, second.by_person, second.also) == ("Date", False, ("Note",))
+    assert (first.rule, first.by_person, first.reason, first.also) == ("Status", True, "somebody has to look", ())
+    assert (second.rule, second.by_person, second.also) == ("Date", False, ("Status",))
 
 
 CHECK = Check("total", Sum("Lines.Amount"), "amount", why="the cent counts")
@@ -323,6 +337,13 @@ WHOLE = bills(
     Remove("gone", Equals("name", ""), why="x"),
     CHECK,
     Confirm("Total", Copy("amount"), why="x", missing=LEAVE_OUT),
+    Lines(
+        "Lines",
+        each="",
+        when=IsNull("name"),
+        why="x",
+        rules=[Rule("Text", Copy("id")), Rule("Amount", Copy("amount"), LEAVE_OUT)],
+    ),
     Rule("Note", Copy("name"), missing=LEAVE_OUT),
 )
 EACH = bills(Skip("s", IsNull("title"), why="x"), rules=PART_RULES, **PARTS)
@@ -345,6 +366,10 @@ def test_everything_comes_out_exactly_once(rows: list[dict[str, Any]], mapping: 
     lengths = {len(outcome.frame), len(outcome.parts), len(outcome.versions), len(outcome.remove)}
     lengths |= {len(a) for a in (*outcome.expects.values(), *(li.ids for li in outcome.links.values()))}
     assert lengths == {len(outcome.frame)}
+    for child in outcome.frame.lines.values():
+        assert child.parent.to_pylist() == sorted(child.parent.to_pylist())
+        for inner in child.lines.values():
+            assert inner.parent.to_pylist() == sorted(inner.parent.to_pylist())
     stays = _linked(outcome).filter(pa.array([not r for r in outcome.remove.to_pylist()], pa.bool_()))
     refused = {r.field for r in validate(stays, written=True).refused}
     assert refused <= {"Lines"}

@@ -66,7 +66,7 @@ class Either(Verb):
         values, *others = made_alike(self.operands, scope, want)
         result, refusals = values.values, list(values.refusals)
         for made in others:
-            open_ = pc.and_not(pc.is_null(result), refused_rows(refusals, len(scope)))
+            open_ = pc.is_null(result)
             result = pc.if_else(open_, made.values, result)
             refusals += [r.where(open_) for r in made.refusals]
         return Made(result, tuple(refusals))
