@@ -151,6 +151,8 @@ def _allocation(note: Found, invoice: str) -> Found | None:
 def _found(shape: Shape, raw: bytes) -> Found:
     echo = decode(raw)
     status = str(echo.get("Status") or echo.get("ContactStatus") or "")
+    if status == "PAID":
+        echo["Status"] = "AUTHORISED"  # what was set; Xero calls it paid by itself once nothing is owed
     changed = version(echo.get("UpdatedDateUTC"))
     return Found(str(echo.get(shape.id, "")), changed, False, echo, raw, status=status)
 
