@@ -53,7 +53,7 @@ def _row(entry: Entry) -> tuple[object, ...]:
     parts = urlsplit(entry.url)
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     # A connection's key is environment/name/account.
-    name = (entry.connection.split("/") + [entry.connection])[1]
+    name = [*entry.connection.split("/"), entry.connection][1]
     answer = entry.status or entry.outcome or "under way, or cut off"
     seconds = "" if entry.seconds is None else f"{entry.seconds:.2f}"
     return entry.id, show.when(entry.at), name, f"{entry.method} {path}", entry.attempt, answer, seconds, entry.run[:8]
