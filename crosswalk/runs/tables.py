@@ -38,6 +38,7 @@ def load(session: Session, validated: Validated, chunk: Chunk) -> None:
         database.prepare(
             mapping.target,
             allow_new_columns=bool(session.binding.options.get("new_columns", True)),
+            schema_prefix=str(session.binding.options.get("table_prefix", "")),
             owner=session.binding.source.key,
         )
         good, unfit = _loadable(outcome, validated)
@@ -49,7 +50,10 @@ def load(session: Session, validated: Validated, chunk: Chunk) -> None:
             loaded = _rows(database, parts, first, connection)
             position = _books(session, validated, parts, connection)
     else:
-        loaded = _rows(database, parts, first, None)
+        assert session.lease is not None
+        with database.transaction() as connection:
+            database.fence(connection, session.scope, session.lease.fence, session.store.epoch())
+            loaded = _rows(database, parts, first, connection)
         with session.store.transaction("load") as connection:
             position = _books(session, validated, parts, connection)
     session.position = position

@@ -14,7 +14,9 @@ import sweep  # noqa: E402
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("database", "batch", "every"), [("sqlite", 50, 13), ("sqlite", 1, 61), ("postgresql", 50, 31)])
+@pytest.mark.parametrize(
+    ("database", "batch", "every"), [("sqlite", 50, 13), ("sqlite", 1, 61), ("postgresql", 50, 31)]
+)
 def test_a_kill_anywhere_loses_nothing_and_doubles_nothing(
     database: str, batch: int, every: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
