@@ -5,6 +5,7 @@ A second time changes only what the file changed: a deployment or schedule that 
 
 from __future__ import annotations
 
+import inspect
 import sys
 import tomllib
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ def _deploy(
         entrypoint=one["entrypoint"],
         path=".",
         parameters=one["parameters"],
-        parameter_openapi_schema=parameter_schema(flow).model_dump_for_openapi(),
+        parameter_openapi_schema=form(flow),
         enforce_parameter_schema=True,
         tags=one.get("tags") or [],
         work_pool_name=_pool(one),
@@ -146,6 +147,16 @@ def _deploy(
     )
     slugs = tuple(str(s.slug) for s in schedules)
     return Deployed(name, one["parameters"]["binding"], str(id), before is None, slugs)
+
+
+def form(flow: Flow[..., Any]) -> dict[str, Any]:
+    """The schema of a flow's parameters, from which Prefect's pages make a form; with the words of each annotation."""
+    schema = parameter_schema(flow).model_dump_for_openapi()
+    for name, parameter in inspect.signature(flow.fn).parameters.items():
+        for note in getattr(parameter.annotation, "__metadata__", ()):
+            if getattr(note, "description", None):
+                schema["properties"][name]["description"] = note.description
+    return schema
 
 
 def _here(home: Path) -> list[dict[str, Any]]:
