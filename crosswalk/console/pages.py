@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from crosswalk.console import place, show
-from crosswalk.errors import MappingError
+from crosswalk.errors import CrosswalkError, MappingError
 
 if TYPE_CHECKING:
+    from crosswalk.integration import Integration
     from crosswalk.settings import Settings
 
 MAPPINGS = Path("docs") / "mappings"
@@ -52,14 +53,10 @@ def docs(*, check: bool = False) -> int:
 def pages(settings: Settings) -> dict[Path, str]:
     """Every generated page by its place. Raises MappingError for a mapping that cannot be imported."""
     from crosswalk.console import systems
-    from crosswalk.console.listing import integrations
+    from crosswalk.console.outline import names
     from crosswalk.mapping.docs import page_name, render
 
-    found, broken = integrations()
-    for name, trouble in broken.items():
-        raise MappingError(
-            f"mappings/{name}.py cannot be used: {trouble}", safe="no page was written", next_command="mend it"
-        )
+    found = {name: _find(name) for name in names()}
     wanted: dict[Path, str] = {}
     folder = settings.home / MAPPINGS
     for one in found.values():
@@ -74,6 +71,21 @@ def pages(settings: Settings) -> dict[Path, str]:
     if (settings.home / "crosswalk" / "console").is_dir():
         wanted[settings.home / "docs" / "reference-commands.md"] = commands()
     return wanted
+
+
+def _find(name: str) -> Integration:
+    from crosswalk.integration import find
+
+    try:
+        return find(name)
+    except CrosswalkError:
+        raise
+    except Exception as error:
+        raise MappingError(
+            f"mappings/{name}.py cannot be used: {type(error).__name__}: {error}",
+            safe="no page was written",
+            next_command=f"mend mappings/{name}.py",
+        ) from error
 
 
 def commands() -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from crosswalk.console import place, show
+from crosswalk.console import outline, place, show
 from crosswalk.errors import CrosswalkError
 from crosswalk.runs.account import Account
 
@@ -99,7 +99,7 @@ def look(store: Store, binding: Binding) -> Standing:
     alive = _lease(store, scope, one)
     _waiting(store, scope, one)
     try:
-        integration = place.integration(binding)
+        integration = outline.read(binding.integration)
         one.promise = show.span(integration.fresh_within)
         one.cursor = cursors.read(store, scope, integration.source).value
         one.wrong = _wrong(store, binding, one, last, alive, integration.fresh_within)
