@@ -39,6 +39,7 @@ contract: setup ## compare with the vendors' own contracts; needs ../shared/spec
 
 crash: setup ## kill the job at every point and recover it; OUT=file.json keeps the figures
 	@$(BIN)/python tests/crash/sweep.py
+	@$(BIN)/python tests/crash/worker.py
 
 lock: setup ## resolve the dependencies again
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --all-extras --group dev pyproject.toml -o requirements.lock

@@ -1,4 +1,4 @@
-"""What the killed and recovered processes run: the main job, bare of Prefect, in a forked child of an imported parent."""
+"""What the killed and recovered processes run: the main job, bare of Prefect, in forked children."""
 
 from __future__ import annotations
 
@@ -97,14 +97,14 @@ def _truncate(url: str) -> None:
     engine.dispose()
 
 
-def run(place: Place, passes: int = 1, request: Request = Request()) -> None:
+def run(place: Place, passes: int = 1) -> None:
     """The main job, ``passes`` times; between two passes more time goes by than a window needs to settle."""
     house = place.house()
     for number in range(passes):
         if number:
             place.clock.advance(200)
         for binding in BINDINGS:
-            body.run(house.session(binding, request))
+            body.run(house.session(binding, Request()))
     house.close()
 
 

@@ -10,7 +10,7 @@ from servers.postgres import Server
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import sweep  # noqa: E402
+import sweep
 
 
 @pytest.mark.timeout(600)
