@@ -1,0 +1,259 @@
+"""The demo from beginning to end: start, run, change and run again, fail, mend, rerun, compare."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from crosswalk.console.demo import mend, verdict
+from crosswalk.console.demo.home import PREFIX, Home
+from crosswalk.console.demo.processes import DemoError, Processes
+from crosswalk.console.demo.services import Services, shown
+from crosswalk.console.demo.show import Show, counted
+
+if TYPE_CHECKING:
+    from crosswalk.console.demo.runs import Ran, Runs
+    from crosswalk.runs.wiring import House
+    from crosswalk.sandbox.control import Control
+
+TITLES = {
+    "customers": "customers to contacts",
+    "orders": "orders to invoices",
+    "orders-to-database": "orders to database",
+}
+# A run reads up to a minute before now, because the shop's search lags behind; changes are dated before that.
+SETTLED = timedelta(seconds=62)
+FAILING = ("change_refund", "change_paid", "change_edit_unpaid")
+
+
+class Story:
+    """One demo. The steps are its methods, in order."""
+
+    def __init__(self, home: Home, processes: Processes, show: Show) -> None:
+        self.home, self.show = home, show
+        self.services = Services(home, processes)
+        self.house: House | None = None
+        self.runs: Runs
+        self.last: Ran
+        self.tables: set[str] = set()
+
+    @property
+    def control(self) -> Control:
+        return self.services.control
+
+    def run(self) -> list[str]:
+        """All steps; returns the differences that the verdict found. Raises DemoError."""
+        self.start()
+        self.first()
+        self.change()
+        self.fail()
+        return self.compare()
+
+    def start(self) -> None:
+        """Everything side by side: what waits for nothing waits for nothing."""
+        show, home, options = self.show, self.home, self.home.options
+        show.phase("Starting practice systems, Prefect server and worker side by side")
+        self.services.begin()
+        with show.working("loading Prefect, pandas and the mappings"):
+            _load()
+        with show.working("waiting for the practice systems"):
+            self.services.wait_for_practice()
+        home.settle(self.services.ready)
+        about = self.control.about()
+        show.say(
+            f"practice Shopify, Xero and Slack: {about['orders']:,} orders, {about['lines']:,} lines, "
+            f"{about['customers']:,} customers, from seed {options.seed}; a share of requests fails on purpose"
+        )
+        show.say(
+            f"their minute lasts {options.minute:g} s (CROSSWALK_DEMO_MINUTE), so that limits such as Xero's 60 calls "
+            "a minute come back sooner"
+        )
+        self._open()
+        with show.working("waiting for the Prefect server"):
+            self.services.wait_for_server()
+        show.say(f"Prefect server: {home.ui}")
+        self.services.start_worker()
+        self._deploy()
+
+    def _open(self) -> None:
+        from crosswalk.runs.wiring import House
+        from crosswalk.settings import load
+
+        os.chdir(self.home.folder)
+        self.house = house = House(load(self.home.folder, "sandbox"))
+        self.control.call("xero.register", f"http://localhost:{self.home.callback}/callback")
+        mend.consent(house, self.services.ready["credentials"]["xero"]["refresh_token"])
+        if self.home.options.database:
+            verdict.require_empty(self.home.database)
+            self.tables = verdict.tables(self.home.database)
+
+    def _deploy(self) -> None:
+        from crosswalk.console.demo.runs import Runs
+        from crosswalk.prefect_deploy import deploy
+
+        assert self.house is not None
+        deployed = deploy(self.home.folder)
+        self.runs = Runs(self.home, self.house, {one.binding: one.id for one in deployed})
+        self.show.say(
+            f"{len(deployed)} deployments of prefect.yaml; their schedules are off, the demo starts every run"
+        )
+
+    def first(self) -> None:
+        """The first run of every binding: one through the worker, the others here."""
+        show = self.show
+        show.phase("First run: everything the shop has")
+        through_worker = self.runs.ask_worker("orders-to-database")
+        for binding in ("customers", "orders"):
+            self._here(binding)
+        with show.working("orders to database, through the worker", self._rows):
+            ran = self.runs.wait(through_worker)
+        self._account("orders-to-database", ran, "through the worker")
+        warnings = len(self.control.messages())
+        show.say(f"Slack got {warnings} warnings of newly held rows, one for each rule")
+
+    def change(self) -> None:
+        """A hundredth of the orders changes; only that is written."""
+        show, share = self.show, self.home.options.share
+        show.phase(f"Second run: {share:.0%} of the orders changed at the source")
+        made = self._change(share)
+        show.say(f"{counted(len(made), 'change')}: {_kinds(made)}")
+        for binding in TITLES:
+            before = self.control.counts()
+            self._here(binding)
+            show.say(f"  arrived at {arrived(before, self.control.counts())}")
+
+    def fail(self) -> None:
+        """A run fails for a cause that operators meet; its alert, the cure, and the same run again."""
+        show = self.show
+        show.phase("A run that fails: somebody disconnects the app in Xero")
+        made = self._change(0.003, FAILING)
+        show.say(f"{counted(len(made), 'more change')}: {_kinds(made)}; then every grant is revoked")
+        self.control.clear_messages()
+        self.control.call("xero.revoke_all")
+        failed = self._here("orders", good=False)
+        messages = self.control.messages()
+        if not messages:
+            raise DemoError("the failed run raised no alert")
+        show.say("the alert as it arrived:")
+        show.message(messages[-1]["message"])
+        show.phase("Mending the cause and running the same run again")
+        with show.working("a person follows the alert: crosswalk connect books"):
+            said = mend.connect(self.home)
+        show.say(said)
+        before, waited = self.control.counts(), self.runs.progress("orders")
+        with show.working("Retry, as Prefect's pages do it; the worker takes the run", self._orders):
+            again = self.runs.wait(self.runs.retry(failed), attempts=failed.attempts + 1)
+        self._account("orders", again, f"attempt {again.attempts} of {again.name}, through the worker")
+        show.say(f"  arrived at {arrived(before, self.control.counts())}")
+        show.say(f"  all parts before: {waited}")
+        show.say(f"  all parts now:    {self._orders()}")
+        self._here("orders-to-database")
+
+    def compare(self) -> list[str]:
+        """The verdict of the oracle."""
+        show = self.show
+        show.phase("Verdict: the practice books and the database against the seed generator's own sums")
+        with show.working("comparing"):
+            found = verdict.differences(self.control, self.home.database, PREFIX)
+            expected = self.control.expected()
+        for difference in found:
+            show.say(difference, "red")
+        if not found:
+            counts, totals = expected["counts"], expected["totals"]
+            names = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items())
+            show.say(f"they agree to the cent: {names}", "green")
+            show.say(
+                "; ".join(f"{name.replace('_', ' ')} EUR {cents / 100:,.2f}" for name, cents in totals.items()), "green"
+            )
+            rows = expected["database"]
+            show.say(
+                f"database: {rows['orders']:,} orders, {rows['lines']:,} lines, EUR {rows['total'] / 100:,.2f}", "green"
+            )
+        return found
+
+    def where_next(self) -> None:
+        """What a person may look at now."""
+        show, home = self.show, self.home
+        show.phase("Where to look next")
+        if home.options.keep:
+            show.say(f"Prefect's pages   {home.ui}   the last run: {self.runs.address(self.last)}")
+        else:
+            show.say("Prefect's pages   KEEP=1 make demo leaves everything running to click through")
+        show.say(f"held rows         cd {shown(home.folder)} && {_command()} held list orders")
+        show.say("mapping pages     docs/mappings/")
+        show.say(f"logs              {shown(home.logs)}")
+        if home.options.keep:
+            show.say("to stop           make demo-stop")
+
+    def tidy(self) -> None:
+        """Leave nothing open; take the demo's tables out of a database that somebody lent it."""
+        if "crosswalk.console.demo.runs" in sys.modules:
+            sys.modules["crosswalk.console.demo.runs"].drain()
+        if self.house is not None:
+            self.house.close()
+        if self.home.options.database and not self.home.options.keep:
+            verdict.drop(self.home.database, verdict.tables(self.home.database) - self.tables)
+
+    def _here(self, binding: str, good: bool = True) -> Ran:
+        measure = self._rows if binding == "orders-to-database" else lambda: self.runs.progress(binding)
+        with self.show.working(TITLES[binding], measure):
+            ran = self.runs.here(binding)
+        if ran.good != good:
+            raise DemoError(f"the run of {binding} ended as {ran.state}: {ran.message}")
+        if good:
+            self._account(binding, ran, "in this process")
+        else:
+            self.show.say(f"{TITLES[binding]}  {ran.state}: {ran.message.splitlines()[0]}", "red")
+        return ran
+
+    def _account(self, binding: str, ran: Ran, where: str) -> None:
+        if not ran.good:
+            raise DemoError(f"the run of {binding} ended as {ran.state}: {ran.message}")
+        self.last = ran
+        self.show.account(TITLES[binding], ran, where=where, link=self.runs.address(ran))
+
+    def _orders(self) -> str:
+        return self.runs.progress("orders")
+
+    def _rows(self) -> str:
+        return f"{verdict.held(self.home.database)['orders']:,} orders there"
+
+    def _change(self, share: float, kinds: Sequence[str] = ()) -> list[dict[str, Any]]:
+        at = datetime.fromisoformat(self.control.now()) - SETTLED
+        return self.control.changes(share, self.home.options.seed, at.isoformat(), kinds)
+
+
+def _load() -> None:
+    """Import what runs need, while the others start."""
+    import pandera.pandas  # noqa: F401
+
+    from crosswalk import prefect_deploy  # noqa: F401
+    from crosswalk.console.demo import runs  # noqa: F401
+    from flows import sync  # noqa: F401
+
+
+def _kinds(made: Sequence[dict[str, Any]]) -> str:
+    return ", ".join(str(one["case"]).removeprefix("change_").replace("_", " ") for one in made)
+
+
+def arrived(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """How many requests arrived where, and which of them write."""
+    told = []
+    for system in ("shopify", "xero"):
+        count = counted(after[system]["total"] - before[system]["total"], "request")
+        old = before[system]["paths"]
+        writes = {
+            path: number - old.get(path, 0)
+            for path, number in after[system]["paths"].items()
+            if system == "xero" and path.startswith(("PUT", "POST /api.xro")) and number > old.get(path, 0)
+        }
+        words = ", ".join(f"{n} {path.replace('/api.xro/2.0/', '')}" for path, n in writes.items())
+        told.append(f"{system}: {count}" + (f" ({words})" if words else ""))
+    return "; ".join(told)
+
+
+def _command() -> str:
+    return "../../.venv/bin/crosswalk"
