@@ -43,19 +43,25 @@ class Given:
     refused: dict[int, str]
 
 
-def check_examples(mapping: Mapping, context: Context = CONTEXT, given: Given | None = None) -> list[ExampleFailure]:
-    """Every example that the rules do not fulfil; none when all do. given: their records, when they are read already.
+def check_examples(
+    mapping: Mapping, context: Context = CONTEXT, given: Given | None = None, *, first: bool = False
+) -> list[ExampleFailure]:
+    """Every example that the rules do not fulfil; none when all do.
 
+    given: their records, when they are read already.  first: one failure is enough.
     Raises MappingError when the rules cannot be applied at all.
     """
     given = given or read_examples(mapping)
     found = dict(given.refused)
     judge = _Judge(mapping.apply(given.frame, context), mapping)
     for row, n in enumerate(given.rows):
+        if first and found:
+            break
         what = found.get(n) or judge.say(mapping.examples[n], row)
         if what:
             found[n] = what
-    judge.refused_by_target(mapping.examples, given.rows, found)
+    if not (first and found):
+        judge.refused_by_target(mapping.examples, given.rows, found)
     return [ExampleFailure(mapping.examples[n].name, what) for n, what in sorted(found.items())]
 
 
@@ -332,7 +338,10 @@ def _same(actual: Any, wanted: Any) -> bool:
         except (InvalidOperation, TypeError, ValueError):
             return False
     if isinstance(actual, datetime) and isinstance(wanted, str):
-        return actual == datetime.fromisoformat(wanted)
+        try:
+            return actual == datetime.fromisoformat(wanted)
+        except (TypeError, ValueError):
+            return False
     if isinstance(actual, date) and isinstance(wanted, str):
         return actual.isoformat() == wanted
     return type(actual) is type(wanted) and bool(actual == wanted)

@@ -21,6 +21,7 @@ from crosswalk.mapping import (
     LocalDate,
     MatchSum,
     Not,
+    Or,
     Skip,
     Split,
     Verb,
@@ -51,6 +52,14 @@ def no_sale(order: str = "") -> list[Skip]:
             why="nothing was sold for money; an invoice of nothing says nothing",
         ),
     ]
+
+
+def two_taxes() -> Condition:
+    """Some billed line, or some shipping, carries more than one tax."""
+    several = Compare(Count("taxLines"), ">", 1)
+    goods = Count("lineItems", where=And(several, Compare(units_billed(), ">", 0)))
+    shipping = Count("shippingLines", where=And(several, Equals("isRemoved", False)))
+    return Or(Compare(goods, ">", 0), Compare(shipping, ">", 0))
 
 
 def units_billed() -> Verb:
@@ -94,4 +103,4 @@ def paid_into() -> Verb:
 
 def day_of_money() -> Verb:
     """When the money moved; a transaction that was never processed by a gateway counts from when it was made."""
-    return LocalDate(Either(Copy("processedAt"), Copy("createdAt")))
+    return LocalDate(Either("processedAt", "createdAt"))

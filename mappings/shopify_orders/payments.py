@@ -38,6 +38,7 @@ transactions_to_payments = Mapping(
     examples=[
         Example(
             "paid through the shop's gateway",
+            part="payment:gid://shopify/OrderTransaction/9",
             expect={
                 "Invoice.InvoiceID": "gid://shopify/Order/5780011223344",
                 "Account.Code": "1010",
@@ -46,15 +47,33 @@ transactions_to_payments = Mapping(
                 "Reference": "9",
             },
         ),
-        Example(
-            "a captured reservation",
-            given={"transactions": [worked.transaction(11, "CAPTURE", "24.90", gateway="paypal")]},
-            expect={"Account.Code": "1020", "Amount": "24.90"},
+        *(
+            Example(
+                f"through {gateway}",
+                given={"transactions": [worked.transaction(11, "SALE", "10.00", gateway=gateway)]},
+                expect={"Account.Code": account, "Amount": "10.00"},
+            )
+            for gateway, account in (
+                ("paypal", "1020"),
+                ("manual", "1030"),
+                ("Bank Deposit", "1030"),
+                ("gift_card", "2100"),
+            )
         ),
         Example(
-            "a part paid with a gift card",
-            given={"transactions": [worked.transaction(11, "SALE", "10.00", gateway="gift_card")]},
-            expect={"Account.Code": "2100", "Amount": "10.00"},
+            "a captured reservation",
+            given={"transactions": [worked.transaction(11, "CAPTURE", "24.90")]},
+            expect={"Account.Code": "1010", "Amount": "24.90"},
+        ),
+        Example(
+            "taken just before midnight in UTC, the next day in the shop",
+            given={"transactions": [worked.transaction(11, "SALE", "24.90", processedAt="2026-11-20T23:30:00Z")]},
+            expect={"Date": "2026-11-21"},
+        ),
+        Example(
+            "noted by hand, without a gateway that says when",
+            given={"transactions": [worked.transaction(11, "SALE", "24.90", processedAt=None)]},
+            expect={"Date": "2026-11-20"},
         ),
         Example(
             "a reservation is no payment",

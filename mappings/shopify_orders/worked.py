@@ -45,25 +45,25 @@ def shipping(amount: str, taxes: list[Node], **more: Any) -> Node:
 
 
 def transaction(
-    number: int, kind: str, amount: str, status: str = "SUCCESS", gateway: str = "shopify_payments"
+    number: int, kind: str, amount: str, status: str = "SUCCESS", gateway: str = "shopify_payments", **more: Any
 ) -> Node:
-    """A movement of money, or an attempt at one."""
+    """A movement of money, or an attempt at one; ``more`` overrides its fields."""
     return {
         "id": f"gid://shopify/OrderTransaction/{number}", "kind": kind, "status": status, "gateway": gateway,
         "test": False, "createdAt": "2026-11-20T10:00:00Z", "processedAt": "2026-11-20T10:00:00Z",
-        "amountSet": money(amount),
+        "amountSet": money(amount), **more,
     }  # fmt: skip
 
 
 def refund(number: int, total: str, **more: Any) -> Node:
-    """A refund; ``more`` gives its lists."""
-    lists = {name: {"nodes": more.get(name, [])} for name in (
+    """A refund; ``more`` gives its lists and overrides its fields."""
+    lists = {name: {"nodes": more.pop(name, [])} for name in (
         "refundLineItems", "refundShippingLines", "orderAdjustments", "transactions"
     )}  # fmt: skip
     return {
         "id": f"gid://shopify/Refund/{number}", "legacyResourceId": str(number),
         "processedAt": "2026-11-21T10:00:00Z", "updatedAt": "2026-11-21T10:00:00Z", "totalRefundedSet": money(total),
-        **lists,
+        **lists, **more,
     }  # fmt: skip
 
 
@@ -73,6 +73,14 @@ def refunded(number: int, line_number: int, subtotal: str, tax_amount: str, quan
         "id": f"gid://shopify/RefundLineItem/{number}", "quantity": quantity,
         "lineItem": {"id": f"gid://shopify/LineItem/{line_number}"},
         "subtotalSet": money(subtotal), "totalTaxSet": money(tax_amount),
+    }  # fmt: skip
+
+
+def refunded_shipping(subtotal: str, tax_amount: str) -> Node:
+    """The refunded shipping line."""
+    return {
+        "id": "gid://shopify/RefundShippingLine/1", "shippingLine": {"id": "gid://shopify/ShippingLine/1"},
+        "subtotalAmountSet": money(subtotal), "taxAmountSet": money(tax_amount),
     }  # fmt: skip
 
 
