@@ -11,10 +11,10 @@ from datetime import datetime
 from traceback import format_exc
 from typing import Annotated, Any
 
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
-from prefect.runtime import deployment
 from prefect.states import Completed, Failed
 from pydantic import AwareDatetime, Field
 
@@ -61,9 +61,9 @@ def sync(
     """Run a binding once, inside a flow run. Returns the state that the flow run ends in."""
     about, where = About(integration, binding, _flow_run()), Where()
     try:
-        _fixed(binding)
         with closing(House.here()) as house:
             about.settings = house.settings
+            _fits(about)
             request = Request(since, until, tuple(ids or ()), dry_run, str(about.flow_run.id))
             about.session = house.session(binding, request, integration=integration)
             try:
@@ -136,12 +136,19 @@ def _flow_run() -> Any:
     return context.flow_run
 
 
-def _fixed(binding: str) -> None:
-    """A deployment belongs to one binding, whatever somebody types into its form. Raises SettingsError."""
-    own = (deployment.parameters or {}).get("binding") if deployment.id else None
-    if own and own != binding:
-        raise SettingsError(
-            f"this deployment belongs to the binding {own!r}, not to {binding!r}",
-            safe="nothing was read or written",
-            next_command=f"run the deployment of {binding!r}, or crosswalk run {binding}",
-        )
+def _fits(about: About) -> None:
+    """A flow runs its own integration and a deployment its own binding, whatever a form says. Raises SettingsError."""
+    assert about.settings is not None
+    bound = about.settings.binding(about.binding)
+    if bound.integration != about.integration.name:
+        raise _foreign(about, f"the binding {about.binding!r} is one of {bound.integration}")
+    if about.flow_run.deployment_id is None:
+        return
+    with get_client(sync_client=True) as client:
+        own = client.read_deployment(about.flow_run.deployment_id).parameters.get("binding")
+    if own != about.binding:
+        raise _foreign(about, f"this deployment belongs to the binding {own!r}, not to {about.binding!r}")
+
+
+def _foreign(about: About, what: str) -> SettingsError:
+    return SettingsError(what, safe="nothing was read or written", next_command=f"crosswalk run {about.binding}")

@@ -102,7 +102,7 @@ def text(value: str) -> str:
 
 def _pair(match: re.Match[str]) -> str:
     name, value = match[2], match[4].strip("\"'")
-    if value.startswith(GONE[:-1]) or value in ("", "null", "true", "false") or not is_secret(name, value):
+    if value.startswith(GONE[:-1]) or value in ("", "...", "null", "true", "false") or not is_secret(name, value):
         return match[0]
     quoted = match[4][0] if match[4][0] in "\"'" else ""
     return f"{match[1]}{name}{match[1]}{match[3]}{quoted}{GONE}{quoted}"

@@ -42,13 +42,24 @@ def folder(practice: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """The Prefect server; in this process every client is its own while the session lasts."""
-    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_UI_URL, temporary_settings
 
     with servers.serve() as running:
-        values = {PREFECT_API_URL: running.api, PREFECT_HOME: running.environment["PREFECT_HOME"]}
+        home = running.environment["PREFECT_HOME"]
+        values = {PREFECT_API_URL: running.api, PREFECT_HOME: home, PREFECT_UI_URL: running.ui}
         with temporary_settings(updates=values), pytest.MonkeyPatch.context() as patch:
             patch.setenv("PREFECT_UI_URL", running.ui)
             yield running
+            _hand_in_what_is_left()
+
+
+def _hand_in_what_is_left() -> None:
+    """Logs and events go out in threads of their own, which would look for the server long after it is gone."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.instance().drain()
+    EventsWorker.instance().drain()
 
 
 @pytest.fixture
