@@ -76,6 +76,8 @@ def _rename_stranger(effects: Effects) -> None:
         _lose("invoices"), _lose("credit_notes"), _lose("payments"), _lose("allocations"), _lose("contacts"),
         _set("invoices", "total", Decimal("1.00")), _set("invoices", "date", "2026-07-01"),
         _set("invoices", "status", "VOIDED"), _set("invoices", "contact_number", "SHOP-1"),
+        _set("invoices", "currency", "GBP"), _set("invoices", "due_date", "2026-07-01"),
+        _set("credit_notes", "amounts", "NoTax"),
         _set("payments", "amount", Decimal("0.01")), _set("payments", "account", "1090"),
         _set("payments", "reference", "nobody"), _set("allocations", "amount", Decimal("0.01")),
         _set("contacts", "name", "Other"), _set("contacts", "email", "x@example.test"), _rename_stranger,

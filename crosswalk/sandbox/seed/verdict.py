@@ -9,6 +9,7 @@ from typing import Any
 from .oracle import Amounts, Contact, Database, Document, Expected, Money
 
 Row = Mapping[str, Any]
+CURRENCY = "EUR"
 
 
 def books(expected: Expected, effects: Mapping[str, Any], prefix: str) -> list[str]:
@@ -19,7 +20,7 @@ def books(expected: Expected, effects: Mapping[str, Any], prefix: str) -> list[s
     wrong = _contacts(expected, effects["contacts"], prefix)
     invoices = _ours(effects["invoices"], "number", prefix, wrong, "invoice", ("DELETED",))
     notes = _ours(effects["credit_notes"], "number", prefix, wrong, "credit note", ("DELETED", "VOIDED"))
-    wrong += _same("invoice", expected.invoices, {k: _document(row, prefix) for k, row in invoices.items()}, _facts)
+    wrong += _same("invoice", expected.invoices, {k: _document(row, prefix) for k, row in invoices.items()}, _sold)
     wrong += _same(
         "credit note", expected.credit_notes, {k: _document(row, prefix) for k, row in notes.items()}, _facts
     )
@@ -93,6 +94,9 @@ def _document(row: Row, prefix: str) -> dict[str, Any]:
     return {
         "contact": _bare(row["contact_number"], prefix),
         "date": str(row["date"]),
+        "due_date": str(row["due_date"]),
+        "currency": row["currency"],
+        "included": row["amounts"] == "Inclusive",
         "total": cents(row["total"]),
         "tax": cents(row["tax"]),
         "due": 0 if row["status"] == "VOIDED" else cents(row["due"]),
@@ -102,7 +106,13 @@ def _document(row: Row, prefix: str) -> dict[str, Any]:
 
 
 def _facts(document: Document) -> dict[str, Any]:
-    return {name: getattr(document, name) for name in ("contact", "date", "total", "tax", "due", "status", "amounts")}
+    names = ("contact", "date", "included", "total", "tax", "due", "status", "amounts")
+    return {"currency": CURRENCY} | {name: getattr(document, name) for name in names}
+
+
+def _sold(document: Document) -> dict[str, Any]:
+    """An invoice is due on its own day."""
+    return {"due_date": document.date} | _facts(document)
 
 
 def _money(row: Row, field: str, prefix: str) -> dict[str, Any]:
