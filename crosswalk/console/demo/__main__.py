@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import signal
@@ -11,9 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from crosswalk.console.demo.home import DATABASE, ROOT, Home, Options
+from crosswalk.console.demo.home import DATABASE, PREFIX, READY, ROOT, Home, Options
 from crosswalk.console.demo.processes import DemoError, Processes, alone, free_port, stop_kept
 from crosswalk.console.demo.show import Show
+from crosswalk.errors import CrosswalkError
+from crosswalk.sandbox.control import Control, ControlError
 
 PREFECT_PORT, CALLBACK_PORT = 4200, 8765
 
@@ -27,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.stop:
         print(f"stopped: {', '.join(stop_kept(options.folder / 'logs')) or 'nothing was running'}")
         return 0
+    if chosen.verdict:
+        return _verdict(options)
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     show = Show()
@@ -39,6 +44,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         show.say("\ninterrupted; nothing is left running", "red")
         return 130
+
+
+def _verdict(options: Options) -> int:
+    """Compare again what a demo that was kept running holds now."""
+    from crosswalk.console.demo import verdict
+
+    ready = options.folder / READY
+    if not ready.exists():
+        print(f"no demo is running in {options.folder}\nNext: KEEP=1 make demo")
+        return 1
+    control = Control(json.loads(ready.read_text(encoding="utf-8"))["addresses"]["control"])
+    try:
+        found = verdict.differences(control, Home(options, 0, 0).database, PREFIX)
+    except OSError as error:
+        print(f"the practice systems do not answer: {error}\nNext: KEEP=1 make demo")
+        return 1
+    print("\n".join(found) or "books and database agree with the seed generator's sums")
+    return 1 if found else 0
 
 
 def _demo(options: Options, show: Show) -> int:
@@ -61,7 +84,7 @@ def _demo(options: Options, show: Show) -> int:
         if options.keep:
             processes.keep()
             kept = True
-    except DemoError as error:
+    except (DemoError, ControlError, CrosswalkError) as error:
         show.say(f"\n{error}", "red")
         differences = [str(error)]
     finally:
@@ -102,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--database", default=env.get(DATABASE, ""), help="an empty database; SQLite without it")
     parser.add_argument("--folder", type=Path, default=ROOT / ".crosswalk" / "demo")
     parser.add_argument("--keep", action="store_true", default=env.get("KEEP", "") not in ("", "0"))
+    parser.add_argument("--verdict", action="store_true", help="compare again what KEEP=1 left running")
     parser.add_argument("--stop", action="store_true", help="end what KEEP=1 left running")
     return parser
 

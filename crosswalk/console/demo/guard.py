@@ -1,6 +1,6 @@
 """Runs one command and takes it down, with everything it started, when whoever wanted it is gone.
 
-``python guard.py NAME.pid NAME.log COMMAND...`` Standard input is the lifeline: when it closes, the command's process
+``python guard.py NAME.pid COMMAND...`` Standard input is the lifeline: when it closes, the command's process
 group is ended, gently first. The word ``keep`` on it cuts the lifeline loose; from then on SIGTERM ends the command.
 While the guard lives it holds a lock on NAME.pid, which holds its number: nobody mistakes another process for it.
 
@@ -25,7 +25,7 @@ TICK = 0.1
 class Guard:
     """One command under watch."""
 
-    def __init__(self, pid_file: Path, log: Path, command: list[str]) -> None:
+    def __init__(self, pid_file: Path, command: list[str]) -> None:
         self.lock = os.open(pid_file, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(self.lock, fcntl.LOCK_EX)
         os.ftruncate(self.lock, 0)
@@ -34,10 +34,7 @@ class Guard:
         signal.signal(signal.SIGTERM, self._ask)
         # A shell that starts jobs in the background has SIGINT ignored, and a Prefect worker then ignores SIGTERM too.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        with log.open("ab") as out:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
-            )
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
 
     def _ask(self, number: int, frame: object) -> None:
         self.asked = True
@@ -78,4 +75,4 @@ class Guard:
 
 
 if __name__ == "__main__":
-    sys.exit(Guard(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]).watch())
+    sys.exit(Guard(Path(sys.argv[1]), sys.argv[2:]).watch())

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[3]
 LINKED = ("flows", "tasks", "mappings", "pyproject.toml")
 DATABASE = "CROSSWALK_DEMO_DATABASE"
 PREFIX = "S1"
+READY = "practice.json"
 
 SETTINGS = """\
 # Written by the demo. Practice systems on this machine; their secrets are good for nothing else.

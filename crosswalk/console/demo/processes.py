@@ -54,10 +54,12 @@ class Processes:
 
     def start(self, name: str, command: Sequence[str], env: Mapping[str, str], cwd: Path) -> Process:
         """Start a command; it outlives this process only after ``keep``."""
-        guard = subprocess.Popen(
-            [sys.executable, "-S", str(GUARD), f"{self.folder / name}.pid", f"{self.folder / name}.log", *command],
-            stdin=subprocess.PIPE, env=dict(env), cwd=cwd, start_new_session=True,
-        )  # fmt: skip
+        arguments = [sys.executable, "-S", str(GUARD), f"{self.folder / name}.pid", *command]
+        # Nothing of ours goes down to it: whoever reads our output to its end would wait for what is kept.
+        with (self.folder / f"{name}.log").open("ab") as log:
+            guard = subprocess.Popen(
+                arguments, stdin=subprocess.PIPE, stdout=log, stderr=log, env=dict(env), cwd=cwd, start_new_session=True
+            )
         process = Process(name, self.folder, guard)
         self.all.append(process)
         return process

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from crosswalk.console.demo.home import ROOT, Home
+from crosswalk.console.demo.home import READY, ROOT, Home
 from crosswalk.console.demo.processes import DemoError, Process, Processes
 from crosswalk.sandbox.control import Control
 
@@ -61,7 +61,7 @@ class Services:
 
     @property
     def _ready(self) -> Path:
-        return self.home.folder / "practice.json"
+        return self.home.folder / READY
 
     def _start(self, name: str, *arguments: object) -> Process:
         command = [sys.executable, *map(str, arguments)]
