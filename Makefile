@@ -5,15 +5,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check contract crash lock docs clean
+.PHONY: help setup demo demo-stop test check contract crash lock docs clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## install what is needed into .venv
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=..."; exit 1; }
+	@echo "installing into $(VENV), a minute or less with a fast connection"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3 -m venv does not work here; on Debian install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
@@ -22,7 +23,10 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "installed into $(VENV)"
 
 demo: setup ## run the main job against the practice systems; KEEP=1 leaves all of it running
-	@$(BIN)/python -m demo
+	@$(BIN)/python -m crosswalk.console.demo
+
+demo-stop: setup ## end what KEEP=1 make demo left running
+	@$(BIN)/python -m crosswalk.console.demo --stop
 
 test: setup check ## every test and every check, PostgreSQL and Prefect included
 	@$(BIN)/python -m pytest
