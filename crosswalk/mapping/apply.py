@@ -18,8 +18,8 @@ from crosswalk.mapping.language import HOLD, Check, Confirm, Default, Lines, Map
 from crosswalk.mapping.outcome import HeldRow, Links, Outcome, SkippedRow
 from crosswalk.mapping.refs import Scope
 from crosswalk.mapping.tables import Tables
-from crosswalk.mapping.values import as_text, fit, literal
-from crosswalk.mapping.verb import Condition, Made, Refusal, Verb, refuse, refused_rows, verb
+from crosswalk.mapping.values import as_text, coded, fit, literal
+from crosswalk.mapping.verb import Condition, Made, Refusal, Verb, refuse, refused_rows, verb, without
 from crosswalk.mapping.verbs.arithmetic import number
 from crosswalk.mapping.verbs.basic import undecided
 from crosswalk.mapping.verbs.conditions import alike
@@ -65,7 +65,8 @@ class _Run:
 
     def outcome(self) -> Outcome:
         keys, parts, versions = self._names()
-        skipped = self._skips()
+        # A row that cannot be named cannot be counted as left out either.
+        skipped = without(self._skips(), refused_rows((r.refusal for r in self.refused), len(self.scope)))
         for hold in self.built.holds:
             made = self._condition(hold.name, hold.when)
             self._refuse(hold.name, "", refuse(made, hold.why))
@@ -100,7 +101,7 @@ class _Run:
         )
 
     def _names(self) -> tuple[pa.Array, pa.Array, pa.Array]:
-        """Source key, part key and version of every row; a row without a key is held."""
+        """Source key, part key and version of every row; a row without a key, or with another's, is held."""
         m, scope = self.mapping, self.scope
         own = as_text(scope.column(m.key))
         self._refuse("key", m.key, refuse(pc.is_null(own), f"{m.key} is missing, so the row cannot be named"))
@@ -108,6 +109,8 @@ class _Run:
         keys = as_text(record.column(m.source.key)) if m.each else own
         if m.each:
             parts = pc.binary_join_element_wise(pa.scalar(f"{m.part}:"), pc.fill_null(own, "?"), "")
+            twice = refuse(_twice(keys, parts), f"several {m.each} of the record have this {m.key}", own)
+            self._refuse("key", m.key, twice)
         else:
             parts = pa.repeat(pa.scalar(m.part), len(scope))
         return pc.fill_null(keys, ""), parts, pc.fill_null(_versions(record), "")
@@ -278,6 +281,13 @@ class _Run:
         columns = (keys.take(rows), parts.take(rows), skipped.take(rows), self.scope.top_rows.take(rows))
         lists = (c.to_pylist() for c in columns)
         return [SkippedRow(key, part, skips[n].name, top) for key, part, n, top in zip(*lists, strict=True)]
+
+
+def _twice(*columns: pa.Array) -> pa.Array:
+    """The rows that are equal to another in every column."""
+    rows, _ = coded(columns, columns)
+    counts = rows.drop_null().value_counts()
+    return pc.is_in(rows, value_set=counts.field(0).filter(pc.greater(counts.field(1), 1)))
 
 
 def _placed(made_by: Verb, place: Field, scope: Scope) -> Made:
