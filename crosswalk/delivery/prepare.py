@@ -206,12 +206,12 @@ def adopt(delivery: Delivery, pairs: Sequence[tuple[Row[Any], Found]]) -> None:
                 _hold(connection, delivery, [row], {name(row): why}, "conflict")
                 continue
             links.commit(connection, parent, there.target_id, delivery.binding.name, now, adopted=True)
-            differs = foreign(_item(row, {}).payload, there.echo)
+            differs, second = _differs(row, there)
             update = bool(differs) and changeable(delivery, row.resource)
             ledger.mark(
                 connection, delivery.scope, [name(row)],
                 target_id=there.target_id, target_version="" if update else there.target_version or "",
-                look_first=False, applied_hash=FOUND if update else row.wanted_hash,
+                look_first=False, alternative=second, applied_hash=FOUND if update else row.wanted_hash,
                 applied_payload=row.wanted_payload,
                 applied_version="" if update else row.wanted_version,
                 fate="planned" if update else "unchanged", tries=0, next_try_at=None, last_error="", changed_at=now,
@@ -222,6 +222,20 @@ def adopt(delivery: Delivery, pairs: Sequence[tuple[Row[Any], Found]]) -> None:
                     + ", ".join(differs)
                 )
                 _hold(connection, delivery, [row], {name(row): why}, "conflict")
+
+
+def _differs(row: Row[Any], there: Found) -> tuple[list[str], bool]:
+    """Which fields the target shows otherwise than is wanted, and whether it shows the values for when the first were
+    taken, under which the record was written then."""
+    wanted = _item(row, {}).payload
+    differs = foreign(wanted, there.echo)
+    second = ledger.load(row.wanted_extra).get("alternatives", {})
+    if differs and second and not row.alternative:
+        for field, value in second.items():
+            _put(wanted, field, value)
+        if not foreign(wanted, there.echo):
+            return [], True
+    return differs, bool(row.alternative)
 
 
 def _compared(delivery: Delivery, items: Sequence[Ready], verb: Verb) -> list[Ready]:

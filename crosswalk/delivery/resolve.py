@@ -39,33 +39,44 @@ class Resolved:
 def resolve(delivery: Delivery) -> Resolved:
     """Resolve every open attempt of the binding that this process may touch, oldest first."""
     done = Resolved()
-    for attempt in batches.open_attempts(delivery.store, delivery.scope):
+    for found in batches.open_attempts(delivery.store, delivery.scope):
         done.attempts += 1
-        row = attempt.batch
+        row = found.batch
         if not batches.takeable(row, delivery.process, delivery.clock.now()):
-            done.open += len(attempt.unresolved)
+            done.open += len(found.unresolved)
             done.why = f"another process may still be sending until {row.not_after}"
             continue
-        taken_at = delivery.clock.now()
-        if not batches.claim(delivery.store, row, delivery.process, delivery.send_until()):
+        attempt = batches.claim(delivery.store, row, delivery.process, _ended(delivery, row), delivery.send_until())
+        if attempt is None:
             continue
+        before = done.open
         try:
-            _one(delivery, attempt, taken_at, done)
+            _one(delivery, attempt, done)
         except Transient as error:
             done.open += len(attempt.unresolved)
             done.why = error.what
+        if done.open > before:
+            batches.let_go(delivery.store, attempt, delivery.process)
     return done
 
 
-def _one(delivery: Delivery, attempt: Attempt, taken_at: datetime, done: Resolved) -> None:
+def _ended(delivery: Delivery, row: Row[Any]) -> datetime:
+    """When the last send of an attempt was over at the latest."""
+    if row.last_send_end is not None and row.owner in (delivery.process.token, ""):
+        ended: datetime = row.last_send_end
+        return ended
+    # Its owner was killed or sleeps: its bytes left before now, or at the latest when its claim ended.
+    now = delivery.clock.now()
+    return min(now, (row.not_after or now) + timedelta(seconds=delivery.timeout))
+
+
+def _one(delivery: Delivery, attempt: Attempt, done: Resolved) -> None:
     facts = delivery.target.operation(attempt.batch.resource, attempt.batch.operation)
     if _repeatable(delivery, attempt, facts):
-        with delivery.store.reading() as connection:
-            claimed = batches.read(connection, attempt.batch.id)
-        again = (
-            SAFE if isinstance(facts.repeat, Safe) else until(attempt.batch.key_until - timedelta(seconds=send.MARGIN))
-        )
-        settled = send.deliver(delivery, claimed, facts, again)
+        again = SAFE
+        if not isinstance(facts.repeat, Safe):
+            again = until(attempt.batch.key_until - timedelta(seconds=send.MARGIN))
+        settled = send.deliver(delivery, attempt, facts, again)
         done.add(settled)
         if not settled.open:
             return
@@ -74,7 +85,7 @@ def _one(delivery: Delivery, attempt: Attempt, taken_at: datetime, done: Resolve
     if isinstance(facts.repeat, Never):
         _never(delivery, attempt, done)
         return
-    look_up(delivery, attempt, facts, taken_at, done)
+    look_up(delivery, attempt, facts, done)
 
 
 def _repeatable(delivery: Delivery, attempt: Attempt, facts: Operation) -> bool:
@@ -89,13 +100,12 @@ def _repeatable(delivery: Delivery, attempt: Attempt, facts: Operation) -> bool:
     return bool(delivery.vendor_now() < latest)
 
 
-def look_up(delivery: Delivery, attempt: Attempt, facts: Operation, taken_at: datetime, done: Resolved) -> None:
+def look_up(delivery: Delivery, attempt: Attempt, facts: Operation, done: Resolved) -> None:
     """Ask the target by our own reference: what is there is settled at once. Absence counts only when the last send can
     no longer take effect, so it is asked again then."""
-    proof = _proof(delivery, attempt, facts, taken_at)
-    members = attempt.unresolved
+    proof = attempt.batch.last_send_end + timedelta(seconds=send.settles_after(facts))
     proven = delivery.clock.now() >= proof
-    members = _looked(delivery, attempt, members, done, proven=proven)
+    members = _looked(delivery, attempt, attempt.unresolved, done, proven=proven)
     if not members or proven:
         return
     if not delivery.patient(proof):
@@ -122,16 +132,6 @@ def _looked(
     if results:
         done.add(settle.results(delivery, attempt, results, looked_up=True))
     return absent
-
-
-def _proof(delivery: Delivery, attempt: Attempt, facts: Operation, taken_at: datetime) -> datetime:
-    batch = attempt.batch
-    if batch.last_send_end is not None and batch.owner in (delivery.process.token, ""):
-        ended: datetime = batch.last_send_end
-    else:
-        # The owner was killed: its bytes left before it died, or at the latest when its claim ended.
-        ended = min(taken_at, (batch.not_after or taken_at) + timedelta(seconds=delivery.timeout))
-    return ended + timedelta(seconds=send.settles_after(facts))
 
 
 def _never(delivery: Delivery, attempt: Attempt, done: Resolved) -> None:

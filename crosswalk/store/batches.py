@@ -117,20 +117,32 @@ def takeable(row: Row[Any], process: Process, now: datetime) -> bool:
     return bool(gone(row.owner_host, row.owner_boot, row.owner_pid) or row.not_after is None or row.not_after < now)
 
 
-def claim(
-    store: Store, row: Row[Any], process: Process, not_after: datetime, *, key_until: datetime | None = None
-) -> bool:
-    """Take an open attempt over by compare-and-set on its owner; False when another was quicker."""
-    values: dict[str, Any] = {"owner": process.token, "not_after": not_after}
-    if key_until is not None:
-        values["key_until"] = key_until
+def claim(store: Store, row: Row[Any], process: Process, ended: datetime, not_after: datetime) -> Attempt | None:
+    """Take an open attempt over by compare-and-set on its owner; None when another was quicker.
+
+    ended: when the last send of its former owner was over at the latest.
+    """
     with store.transaction("claim") as connection:
         taken = connection.execute(
             update(BATCH)
             .where(BATCH.c.id == row.id, BATCH.c.owner == row.owner, BATCH.c.open.is_(True))
-            .values(owner_host=process.host, owner_boot=process.boot_id, owner_pid=process.pid, **values)
+            .values(
+                owner=process.token,
+                owner_host=process.host,
+                owner_boot=process.boot_id,
+                owner_pid=process.pid,
+                last_send_end=ended,
+                not_after=not_after,
+            )
         ).rowcount
-    return bool(taken == 1)
+        return read(connection, row.id) if taken == 1 else None
+
+
+def let_go(store: Store, attempt: Attempt, process: Process) -> None:
+    """Leave an attempt that cannot be resolved yet to whoever comes next."""
+    with store.transaction("let-go") as connection:
+        mine = (BATCH.c.id == attempt.batch.id, BATCH.c.owner == process.token, BATCH.c.open.is_(True))
+        connection.execute(update(BATCH).where(*mine).values(owner=""))
 
 
 def mine(connection: Connection, batch: str, process: Process) -> list[Row[Any]]:

@@ -140,6 +140,29 @@ def test_1_5_absence_counts_only_when_the_target_has_settled(
     assert len(paid) == effects
 
 
+def test_1_5_what_is_in_doubt_for_long_is_not_sent_in_a_newer_version(sqlite_ground: Ground) -> None:
+    """Proof of absence is an hour away: the run ends as queued, a newer version waits, and then exactly one is made."""
+    ground = sqlite_ground.fresh("pending")
+    ground.run("customers")
+    [order] = ground.control.ids("orders")
+    ground.control.use_faults("xero", [{"kind": "reset", "method": "PUT", "path": "*/Invoices", "nth": 1}])
+
+    def run() -> Any:
+        current = ground.session(ids=(order,))
+        current.target = Altered(current.target, {"xero.invoices": LookUp(3600)}, keyless=True)
+        return body.run(current)
+
+    assert run().queued == 1
+    ground.control.edit("orders", order, {"name": "#newer"})
+    account = ground.later(60) and run()
+    assert account.queued == 1 and "absence is proof only from" in account.stopped
+    assert ground.invoices() == {} and ground.wrote()["PUT /Invoices"] == 1
+    ground.later(3600)
+    run()
+    [invoice] = ground.invoices().values()
+    assert invoice["reference"] == "#newer"
+
+
 def _second_payment(ground: Ground, order: str) -> None:
     money = {"shopMoney": {"amount": "0.50", "currencyCode": "EUR"}}
     payment = {
