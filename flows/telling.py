@@ -6,7 +6,6 @@ Hooks take exactly (flow, flow_run, state): a worker calls them by these names.
 import os
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from prefect.client.schemas.objects import State
@@ -15,6 +14,7 @@ from prefect.settings import PREFECT_API_URL
 
 from crosswalk.alerts import impact, notify
 from crosswalk.alerts.message import UNKNOWN, Failure, HeldRows, Impact, failure_of
+from crosswalk.clock import SystemClock
 from crosswalk.errors import CrosswalkError
 from crosswalk.http import redact
 from crosswalk.integration import Integration, find
@@ -55,11 +55,18 @@ class About:
         """The address of the run in Prefect's pages."""
         return f"{ui_address(self.settings)}/runs/flow-run/{self.flow_run.id}"
 
+    @property
+    def rerun(self) -> str:
+        """How this run is run again where Prefect's Retry has no worker to turn to."""
+        if self.flow_run.deployment_id is not None:
+            return ""
+        return f"This run belongs to no deployment; run it again with: crosswalk run {self.binding}"
+
     def failure(self, error: BaseException, step: str) -> Failure:
         """The alert of a failed run, with as much as the store can tell."""
         return failure_of(
             error, binding=self.binding, environment=self.environment, integration=self.integration.name, step=step,
-            at=datetime.now(UTC) if self.session is None else self.session.clock.now(), impact=self._impact(),
+            at=SystemClock().now() if self.session is None else self.session.clock.now(), impact=self._impact(),
             run=self.run_name, link=self.link,
         )  # fmt: skip
 
@@ -133,7 +140,7 @@ def _tell(flow: Any, flow_run: Any, state: State[Any], kind: str, step: str, the
         get_logger("crosswalk").warning("the alert says less than it could: %s", redact.text(str(error)))
     failure = Failure(
         binding=binding or "unknown", environment=about.environment, integration=about.integration.name, step=step,
-        kind=kind, what=state.message or f"the run ended as {kind}", at=datetime.now(UTC), then=then,
+        kind=kind, what=state.message or f"the run ended as {kind}", at=SystemClock().now(), then=then,
         safe="what was committed stands", command=f"crosswalk status {binding}".strip(), impact=known,
         run=about.run_name, link=about.link,
     )  # fmt: skip
