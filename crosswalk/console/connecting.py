@@ -40,7 +40,7 @@ def connect(name: str, /, *, no_browser: bool = False, timeout: float = 300) -> 
     Args:
         name: The connection of crosswalk.toml.
         no_browser: Only print the address to open.
-        timeout: Seconds to wait for the login.
+        timeout: Seconds to wait for the login; 300 without it.
     """
     from crosswalk.connectors.connect import connector_class, way
     from crosswalk.http.oauth_login import login

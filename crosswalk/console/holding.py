@@ -32,7 +32,7 @@ def list_(binding: str | None = None, /, *, rule: str | None = None, limit: int 
     Args:
         binding: Only of this binding.
         rule: Only those that this rule holds.
-        limit: At most so many.
+        limit: At most so many; 100 without it.
     """
     from crosswalk.store import held
 

@@ -23,7 +23,7 @@ def journal(*, run: str | None = None, failed: bool = False, limit: int = 50) ->
     Args:
         run: Only those of this run; its name may be cut.
         failed: Only those without an answer, or with an error for one.
-        limit: At most so many.
+        limit: At most so many; 50 without it.
     """
     from crosswalk.clock import SystemClock
     from crosswalk.http.journal import SqliteJournal

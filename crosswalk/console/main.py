@@ -45,7 +45,7 @@ def application() -> App:
     """All commands."""
     app = App(
         name="crosswalk", help=ABOUT, version=_version, version_flags=["--version"], help_format="plaintext",
-        default_parameter=Parameter(negative=()),
+        default_parameter=Parameter(negative=(), show_default=False), suppress_keyboard_interrupt=False,
     )  # fmt: skip
     for module in (listing, status, running, holding, connecting, systems, storing, state, pages, deploying, journal):
         module.register(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,7 +93,11 @@ def commands() -> str:
     """The page of all commands, as their own help tells them."""
     from crosswalk.console.main import application
 
-    text = application().generate_docs("markdown", recursive=True)
+    running, sys.argv = sys.argv, ["crosswalk"]  # the library writes the running program's name into the usage
+    try:
+        text = application().generate_docs("markdown", recursive=True, usage_name="crosswalk")
+    finally:
+        sys.argv = running
     lines = [line.rstrip() for line in text.strip().splitlines()]
     note = "Made from the commands' own help by `crosswalk docs`; change the command, not this page."
     return "\n".join([lines[0], "", note, *lines[1:]]) + "\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
@@ -145,7 +145,7 @@ def instant(name: str, text: str | None) -> datetime | None:
         raise SettingsError(
             what, safe="nothing was read or written", next_command=f"write --{name} 2026-01-01T00:00:00Z"
         )
-    return found
+    return found.astimezone(UTC)
 
 
 def server(address: str) -> str | None:
@@ -267,7 +267,7 @@ def _plan(house: House, binding: str, wanted: Request, *, personal: bool) -> Ses
         name = f"{change.key} {change.part}".strip()
         show.say(f"\n  {change.operation} {change.resource} for {name}")
         show.facts(_differences(change.differences, hidden.get(change.resource, ())))
-        for note in (change.waits and f"waits for {change.waits}", change.unknown):
+        for note in (_waits(change.waits), change.unknown):
             if note:
                 show.say(f"    ({note})")
     left = sum(found.counts.get(f, 0) for f in ("created", "updated", "deleted", "parked")) - SHOWN
@@ -276,6 +276,14 @@ def _plan(house: House, binding: str, wanted: Request, *, personal: bool) -> Ses
     if found.held:
         show.table(("would be held", "part", "rule", "reason"), found.held[:SHOWN])
     return session
+
+
+def _waits(parent: str) -> str:
+    """A parent as a parked record names it, in words."""
+    if not parent:
+        return ""
+    _, of, id, _, to = parent.split("|")
+    return f"waits until {id} of {of} is one of {to}"
 
 
 def _differences(differences: Any, hidden: Sequence[str]) -> list[tuple[str, object]]:

@@ -14,8 +14,8 @@ from crosswalk.errors import CrosswalkError
 if TYPE_CHECKING:
     from rich.console import Console
 
-WIDE = 160
-"""Columns of a table that no terminal shows."""
+WIDE = 500
+"""Columns of a table that no terminal shows: one line a row, for other programs."""
 
 
 def clean(value: object) -> str:
@@ -61,11 +61,6 @@ def facts(pairs: Iterable[tuple[str, object]]) -> None:
         say(f"  {name:<{wide}}  {value}".rstrip())
 
 
-def raw(text: str) -> None:
-    """Text for another program, as it is but for secrets."""
-    sys.stdout.write(clean(text).rstrip("\n") + "\n")
-
-
 def error(trouble: BaseException) -> None:
     """What happened, to which record, what is safe, and the next command: on standard error."""
     known = isinstance(trouble, CrosswalkError)
@@ -98,7 +93,10 @@ def as_json(value: Any) -> None:
     """A value as JSON, for another program."""
     import json
 
-    raw(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+    from crosswalk.http import redact
+
+    plain = json.loads(json.dumps(value, default=str))
+    sys.stdout.write(json.dumps(redact.data(plain), indent=2, ensure_ascii=False) + "\n")
 
 
 def plain(text: str) -> None:

@@ -166,9 +166,7 @@ def _wrong(
         found.append("no run has completed yet")
     elif now - one.balanced_at > fresh:
         age = show.span(now - one.balanced_at)
-        found.append(
-            f"the freshness promise is broken: the last completed run ended {age} ago, promised are {one.promise}"
-        )
+        found.append(f"the freshness promise of {one.promise} is broken: the last completed run ended {age} ago")
     late = ledger.waiting(store, binding.scope, now - fresh)
     if late:
         many = "100 or more" if len(late) >= 100 else str(len(late))

@@ -35,7 +35,7 @@ def systems(name: str | None = None, /, *, json_: Annotated[bool, Parameter(name
         return 0
     for one in found:
         show.say(f"{one['title']}: {one['kind']}" + (f", version {one['version']}" if one["version"] else ""))
-        show.facts([("proves itself by", a) for a in one["auth"]] + [("limits", one["limits"])])
+        show.facts([("proves itself by", a) for a in one["ways"]] + [("limits", one["limits"])])
         show.table(("reads", "changes found by", "listed", "scopes"), _reads(one))
         if one["writes"]:
             show.table(("writes", "does", "at once", "a lost answer"), _writes(one))
@@ -65,7 +65,7 @@ def describe(system: System) -> dict[str, Any]:
         "title": system.title,
         "kind": system.kind,
         "version": system.version,
-        "auth": [_auth(way) for way in system.auth],
+        "ways": [_auth(way) for way in system.auth],
         "scopes": list(system.scopes),
         "settings": [
             {"name": s.name, "about": s.about, "needed": s.needed, "default": s.default} for s in system.settings
@@ -143,7 +143,7 @@ def page() -> str:
     for system in declared():
         one = describe(system)
         parts.append(f"## {one['title']}")
-        facts = [("kind", one["kind"]), ("version", one["version"]), *(("proves itself by", a) for a in one["auth"])]
+        facts = [("kind", one["kind"]), ("version", one["version"]), *(("proves itself by", a) for a in one["ways"])]
         facts += [("scopes", ", ".join(f"`{s}`" for s in one["scopes"])), ("limits", one["limits"])]
         parts.append(_table(("", ""), facts))
         settings = [

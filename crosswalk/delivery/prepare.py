@@ -227,7 +227,7 @@ def adopt(delivery: Delivery, pairs: Sequence[tuple[Row[Any], Found]]) -> None:
 def _differs(row: Row[Any], there: Found) -> tuple[list[str], bool]:
     """Which fields the target shows otherwise than is wanted, and whether it shows the values for when the first were
     taken, under which the record was written then."""
-    wanted = _item(row, {}).payload
+    wanted = dict(_item(row, {}).payload)
     differs = foreign(wanted, there.echo)
     second = ledger.load(row.wanted_extra).get("alternatives", {})
     if differs and second and not row.alternative:

@@ -33,7 +33,7 @@ class File:
             raise StoreError(
                 f"{self._what} {self._path} cannot be used: {error}",
                 safe="the request that needed it was not sent",
-                next_command="crosswalk doctor",
+                next_command="crosswalk store check",
             ) from None
 
     def write(self, statement: str, values: Sequence[Any] = ()) -> int:
@@ -44,7 +44,7 @@ class File:
             raise StoreError(
                 f"{self._what} {self._path} cannot be written: {error}",
                 safe="the request that needed it was not sent",
-                next_command="crosswalk doctor",
+                next_command="crosswalk store check",
             ) from None
 
     @contextmanager

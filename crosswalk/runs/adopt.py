@@ -85,7 +85,8 @@ def _begin(current: Session) -> None:
     current.lease = leases.take(current.store, current.scope, current.process)
     try:
         current.position = cursors.read(current.store, current.scope, current.resource)
-        until = current.source.now() - timedelta(seconds=resource.settle)
+        # What changed just now is read too: the cursor stays, and the next run reads it again.
+        until = current.source.now() + timedelta(seconds=max(resource.grain, 1))
         current.window = Window(current.request.since or current.binding.start, until)
         runs.begin(
             current.store, current.run, current.scope, current.binding.name, flow_run_id="",
