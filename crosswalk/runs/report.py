@@ -42,7 +42,8 @@ def page(session: Session, account: Account, error: str = "") -> str:
         lines += [f"Stopped early: {account.stopped}", ""]
     lines += ["## Counts", "", *_table(["", "count"], [[r["what"], r["count"]] for r in table(account)])]
     if account.held_by:
-        lines += ["## Held rows", "", *_table(["rule", "reason", "rows", "one key"], account.held_by)]
+        rows = [(count, rule, reason, key) for rule, reason, count, key in account.held_by]
+        lines += ["## Held rows", "", *_table(["rows", "rule", "reason", "one key"], rows)]
     if account.skipped_by:
         lines += ["## Skipped by rule", "", *_table(["rule", "parts"], sorted(account.skipped_by.items()))]
     if account.waits_for:
