@@ -9,7 +9,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, Row
 
 from crosswalk.connectors.base import Found, Item
-from crosswalk.connectors.facts import Verb
+from crosswalk.connectors.facts import Key, LookUp, Verb
 from crosswalk.delivery.compare import foreign, shows
 from crosswalk.delivery.context import Delivery, changeable
 from crosswalk.errors import SettingsError
@@ -150,9 +150,12 @@ def _looked_up(delivery: Delivery, items: Sequence[Ready]) -> list[Ready]:
 
     A record that hangs on one which this store had created cannot be there yet.
     """
-    unsure = _unsure(delivery, items)
+    able = _can_look_up(delivery, items)
+    unsure = _unsure(delivery, items, able=able)
     if not unsure:
         return list(items)
+    if not able:
+        return _unknowable(delivery, items, unsure)
     found = delivery.target.look_up(unsure[0].row.resource, "create", [r.item for r in unsure])
     adopted, foreign, absent = [], {}, []
     for one, there in zip(unsure, found, strict=True):
@@ -172,12 +175,32 @@ def _looked_up(delivery: Delivery, items: Sequence[Ready]) -> list[Ready]:
     return [r for r in items if name(r.row) not in sure] + absent
 
 
-def _unsure(delivery: Delivery, items: Sequence[Ready]) -> list[Ready]:
+def _can_look_up(delivery: Delivery, items: Sequence[Ready]) -> bool:
+    if not items:
+        return True
+    repeat = delivery.target.operation(items[0].row.resource, "create").repeat
+    return isinstance(repeat, LookUp) or (isinstance(repeat, Key) and repeat.lookup)
+
+
+def _unknowable(delivery: Delivery, items: Sequence[Ready], unsure: Sequence[Ready]) -> list[Ready]:
+    """What may have been done before this store's memory began, at a target that cannot be asked."""
+    if delivery.integration.in_doubt == "resend":
+        return list(items)
+    why = "it may have been done before this store's memory began, and the target cannot be asked whether it was"
+    rows = {name(r.row): r.row for r in unsure}
+    hold(delivery, list(rows.values()), dict.fromkeys(rows, why), "older than the store")
+    with delivery.store.transaction("absent") as connection:
+        # Whoever lets it be tried again has made sure.
+        ledger.mark(connection, delivery.scope, list(rows), look_first=False)
+    return [r for r in items if name(r.row) not in rows]
+
+
+def _unsure(delivery: Delivery, items: Sequence[Ready], *, able: bool) -> list[Ready]:
     unsure = [r for r in items if r.row.look_first]
     if not unsure:
         return []
     # One that the target has refused because its reference is taken is looked up whatever it hangs on.
-    strict = {name(r.row): [] if r.row.tries else _hangs_on(delivery, r) for r in unsure}
+    strict = {name(r.row): [] if r.row.tries and able else _hangs_on(delivery, r) for r in unsure}
     with delivery.store.reading() as connection:
         ours = links.created_here(connection, {p for ps in strict.values() for p in ps}, delivery.store.since())
     return [r for r in unsure if not ours.intersection(strict[name(r.row)])]

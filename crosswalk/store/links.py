@@ -113,7 +113,8 @@ def wake(connection: Connection, parents: Sequence[Parent]) -> int:
 
 def missed(connection: Connection, scope: str) -> list[Parent]:
     """Parents that are there although records of this binding still wait for them: they came in the same moment."""
-    waits = [Parent(*text.split("|")) for text in waited_for(connection, scope)]
+    needs = connection.execute(select(RECORD.c.needs).distinct().where(RECORD.c.scope == scope, RECORD.c.needs != ""))
+    waits = [Parent(*text.split("|")) for text in needs.scalars()]
     return sorted(find(connection, waits), key=lambda p: p.text)
 
 
@@ -121,7 +122,7 @@ def waited_for(connection: Connection, scope: str) -> dict[str, int]:
     """What this binding's parked records wait for, and how many wait."""
     rows = connection.execute(
         select(RECORD.c.needs, func.count())
-        .where(RECORD.c.scope == scope, RECORD.c.needs != "")
+        .where(RECORD.c.scope == scope, RECORD.c.needs != "", RECORD.c.held == "")
         .group_by(RECORD.c.needs)
     )
     return {str(needs): int(count) for needs, count in rows}
