@@ -222,7 +222,7 @@ def test_two_loaders_at_once_never_mix_two_versions(database_url: str, clock: Sh
     def load(number: int) -> None:
         try:
             databases[number].load(frame(ORDERS, chosen[number]), versions(40, number))
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             failures.append(error)
 
     threads = [threading.Thread(target=load, args=(number,)) for number in range(8)]

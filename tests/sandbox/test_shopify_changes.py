@@ -257,7 +257,7 @@ def test_threads_may_edit_while_orders_are_read(door: Door) -> None:
             while not stop.is_set():
                 for n in range(1, 21):
                     door.shop.edit("orders", ORDER + n, lambda node: node["tags"].append("t"))
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             failed.append(error)
 
     threads = [threading.Thread(target=edit) for _ in range(3)]
