@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import chdir
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -35,8 +36,9 @@ def run(
     """
     settings = load(home)
     flow = flow_of(settings.binding(binding).integration, settings.home)
-    return here(flow, settings, {"binding": binding, "since": since, "until": until, "ids": list(ids) or None,
-                                 "dry_run": dry_run})  # fmt: skip
+    given = {"binding": binding, "since": since, "until": until, "ids": list(ids) or None, "dry_run": dry_run}
+    with chdir(settings.home):  # as a worker does
+        return here(flow, settings, given)
 
 
 def flow_of(integration: str, home: Path) -> Flow[..., Any]:

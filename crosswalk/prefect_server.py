@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -18,6 +20,7 @@ from types import TracebackType
 from typing import IO
 
 START_SECONDS = 240.0
+ATTEMPTS = 3
 STOP_SECONDS = 15.0
 
 # Ends a process group when the pipe to its parent closes, however the parent ended.
@@ -74,7 +77,21 @@ def start(home: Path, *, port: int = 0, log: Path | None = None, keep: bool = Fa
 
     port: 0 takes a free one.  keep: let it outlive this process.  Raises RuntimeError when it does not come up.
     """
-    port = port or free_port()
+    home.mkdir(parents=True, exist_ok=True)
+    log = log or home / "server.log"
+    for _ in range(1 if port else ATTEMPTS):
+        server = _serve(home, port or free_port(), log, keep)
+        try:
+            if _answers(server, home):
+                return server
+        except BaseException:
+            server.stop()
+            raise
+        server.stop()
+    raise RuntimeError(f"the Prefect server did not come up: {log.read_text(errors='replace')[-2000:]}")
+
+
+def _serve(home: Path, port: int, log: Path, keep: bool) -> Server:
     ui = f"http://127.0.0.1:{port}"
     environment = {
         "PREFECT_HOME": str(home),
@@ -85,16 +102,9 @@ def start(home: Path, *, port: int = 0, log: Path | None = None, keep: bool = Fa
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
-    home.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    child = _start(command, environment, log or home / "server.log", keep)
-    server = Server(child.process, environment, child.keeper, api=f"{ui}/api", ui=ui)
-    try:
-        _wait(server, log or home / "server.log")
-    except BaseException:
-        server.stop()
-        raise
-    return server
+    child = _start(command, environment, log, keep)
+    return Server(child.process, environment, child.keeper, api=f"{ui}/api", ui=ui)
 
 
 def start_worker(
@@ -107,10 +117,15 @@ def start_worker(
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on loopback that nobody listens on at this moment.
+
+    Not one of those that the system gives to connections: the server takes its port only when it has imported itself.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _start(command: list[str], environment: dict[str, str], log: Path, keep: bool, folder: Path | None = None) -> Child:
@@ -134,15 +149,13 @@ def _group(
     )  # fmt: skip
 
 
-def _wait(server: Server, log: Path) -> None:
+def _answers(server: Server, home: Path) -> bool:
+    """Wait until the server answers; False when it ended or another program has its port."""
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if server.process.poll() is not None:
-            break
+    while time.monotonic() < deadline and server.process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{server.api}/health", timeout=5) as answer:
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
+            with urllib.request.urlopen(f"{server.api}/admin/settings", timeout=5) as answer:
+                return str(json.load(answer).get("home")) == str(home)
+        except (urllib.error.URLError, OSError, ValueError):
             time.sleep(0.2)
-    raise RuntimeError(f"the Prefect server did not come up: {log.read_text(errors='replace')[-2000:]}")
+    return False

@@ -113,7 +113,7 @@ def _failed(error: Exception, about: About, where: Where) -> State[Any]:
         showing.account(about.session, body.sketch(about.session), f"{type(error).__name__} at {where.step}: {words}")
     trouble = _tell(about, about.failure(error, where.step))
     about.mark()
-    lines = [f"{type(error).__name__} at {where.step}: {words}", trouble]
+    lines = [f"{type(error).__name__} at {where.step}: {words}", trouble, about.rerun]
     return Failed(message="\n".join(line for line in lines if line), data=error)
 
 
@@ -125,8 +125,7 @@ def _tell(about: About, failure: Failure | None) -> str:
     try:
         return str(through(notify, Where())(failure, held, about.owner))
     except Exception:  # noqa: BLE001 - Prefect being away must not keep an alert from being sent
-        trouble = alerts.held(held, about.owner)
-        return (alerts.failed(failure, about.owner) if failure is not None else "") or trouble
+        return alerts.run_ended(failure, held, about.owner)
 
 
 def _flow_run() -> Any:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from prefect import task
 
 from crosswalk.runs.extract import Extraction, Raw
-from tasks.retrying import COARSE, Out
+from tasks.retrying import COARSE, Step
 
 
 @task(name="extract", **COARSE)
-def extract(extraction: Extraction, out: Out[Raw]) -> None:
+def extract(step: Step[Raw]) -> None:
     """Read pages from the source until a chunk is full; after an error it goes on behind the last whole page."""
-    out.put(extraction.next())
+    step.run(Extraction.next)

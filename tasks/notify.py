@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from crosswalk.alerts import notify as alerts
-from crosswalk.alerts.message import Failure, HeldRows
-from crosswalk.settings import Owner
-from tasks.retrying import Out
+from tasks.retrying import Step
 
 
 @task(name="notify", cache_policy=NO_CACHE, persist_result=False)
-def notify(failure: Failure | None, held: Sequence[HeldRows], owner: Owner | None, out: Out[str]) -> None:
-    """Send the alert of a failed run and the warnings of newly held rows; puts what kept one from being delivered."""
-    trouble = alerts.held(held, owner)
-    if failure is not None:
-        trouble = alerts.failed(failure, owner) or trouble
-    out.put(trouble)
+def notify(step: Step[str]) -> None:
+    """Send the alert of a failed run and the warnings of newly held rows; what kept one from arriving is handed on."""
+    step.run(alerts.run_ended)

@@ -1,7 +1,7 @@
 """What the tasks share: when a step is tried again, and how its frames pass Prefect by.
 
 Prefect looks into what a task is given and keeps what it returns until the flow ends. A chunk of records must be
-neither looked into nor kept, so a task is given quoted things and an ``Out`` to put its result in, and returns nothing.
+neither looked into nor kept, so a task is given one quoted ``Step`` that carries both, and returns nothing.
 """
 
 from __future__ import annotations
@@ -50,17 +50,24 @@ COARSE: dict[str, Any] = {
 }
 
 
-class Out(Generic[T]):
-    """Takes the result of a step past Prefect."""
+class Step(Generic[T]):
+    """Carries what a step is given and what it made past Prefect, which holds on to a task's things for a while."""
 
-    def __init__(self) -> None:
-        self._result: list[T] = []
+    def __init__(self, *given: Any) -> None:
+        self._given = given
+        self._made: list[T] = []
 
-    def put(self, result: T) -> None:
-        self._result = [result]
+    def run(self, step: Callable[..., T]) -> None:
+        """Do the step's work; may be repeated until it succeeds."""
+        self._made = [step(*self._given)]
 
-    def get(self) -> T:
-        return self._result[0]
+    def take(self) -> T:
+        """What the step made."""
+        return self._made[0]
+
+    def forget(self) -> None:
+        """Let go of everything."""
+        self._given, self._made = (), []
 
 
 class Where:
@@ -71,12 +78,15 @@ class Where:
 
 
 def through(task: Task[..., None], where: Where) -> Callable[..., Any]:
-    """A step of the body that runs as this task: its arguments quoted, its result taken from an ``Out``."""
+    """A step of the body that runs as this task; Prefect neither looks into what it carries nor keeps it."""
 
-    def step(*arguments: Any) -> Any:
+    def call(*given: Any) -> Any:
         where.step = task.name
-        out: Out[Any] = Out()
-        task(*(quote(argument) for argument in arguments), quote(out))
-        return out.get()
+        step: Step[Any] = Step(*given)
+        try:
+            task(quote(step))
+            return step.take()
+        finally:
+            step.forget()
 
-    return step
+    return call

@@ -6,11 +6,10 @@ from prefect import task
 
 from crosswalk.runs import body
 from crosswalk.runs.account import Account
-from crosswalk.runs.session import Session
-from tasks.retrying import COARSE, Out
+from tasks.retrying import COARSE, Step
 
 
 @task(name="settle", **COARSE)
-def settle(run: Session, out: Out[Account]) -> None:
+def settle(step: Step[Account]) -> None:
     """Account for every record and part; an account that does not add up fails the run."""
-    out.put(body.settle(run))
+    step.run(body.settle)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from prefect import task
 
-from crosswalk.runs import transform as steps
-from crosswalk.runs.extract import Raw
-from crosswalk.runs.session import Session
+from crosswalk.runs import transform
 from crosswalk.runs.transform import Validated
-from tasks.retrying import COARSE, Out
+from tasks.retrying import COARSE, Step
 
 
 @task(name="validate", **COARSE)
-def validate(run: Session, raw: Raw, out: Out[Validated]) -> None:
+def validate(step: Step[Validated]) -> None:
     """Parse and check a chunk's records; what does not fit is held with field and reason."""
-    out.put(steps.validate(run, raw))
+    step.run(transform.validate)

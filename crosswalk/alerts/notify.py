@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from crosswalk.alerts.message import Failure, HeldRows, Message
 from crosswalk.alerts.slack import Slack
@@ -38,6 +38,12 @@ def held(warnings: Iterable[HeldRows], owner: Owner | None) -> str:
         about = fingerprint(warning.environment, warning.binding, "held", warning.rule)
         trouble = _send(warning.message(about), owner) or trouble
     return trouble
+
+
+def run_ended(failure: Failure | None, warnings: Sequence[HeldRows], owner: Owner | None) -> str:
+    """Tell all that the end of a run asks for. Returns what kept a message from being delivered."""
+    trouble = held(warnings, owner)
+    return (failed(failure, owner) if failure is not None else "") or trouble
 
 
 def _send(message: Message, owner: Owner | None) -> str:

@@ -25,7 +25,7 @@ def practice() -> Iterator[Started]:
 @pytest.fixture
 def folder(practice: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
     """The current folder is a user's own, whose practice systems are as at the beginning."""
-    about = practice.control.reset(orders=ORDERS, minute=2)
+    about = practice.control.reset(orders=ORDERS, cases=None, minute=2)
     practice.credentials.update(about.get("credentials") or practice.control.connect())
     practice.ready["credentials"] = practice.credentials
     path = houses.write(tmp_path / "house", practice)

@@ -27,7 +27,7 @@ from crosswalk.errors import (
     Unbalanced,
     Unreachable,
 )
-from tasks.retrying import Out, Where, infrastructure, may_pass, through
+from tasks.retrying import Step, Where, infrastructure, may_pass, through
 
 STEPS = ("extract", "validate", "transform", "load", "send", "settle")
 FOLDER = Path(__file__).parents[2] / "tasks"
@@ -76,7 +76,7 @@ def test_every_file_of_tasks_is_known() -> None:
 
 
 def test_a_steps_things_pass_prefect_by() -> None:
-    """A wrapped step is given quoted things, hands back what it put, and says where the run is."""
+    """A wrapped step is one quoted thing, empty afterwards; it hands back what it made and says where the run is."""
     seen: list[Any] = []
 
     class Plain:
@@ -84,17 +84,17 @@ def test_a_steps_things_pass_prefect_by() -> None:
 
         def __call__(self, *given: Any) -> None:
             seen.extend(given)
-            out: Out[int] = given[-1].unquote()
-            out.put(sum(g.unquote() for g in given[:-1]))
+            given[0].unquote().run(lambda one, other: one + other)
 
     where = Where()
     assert where.step == "open"
     assert through(Plain(), where)(1, 2) == 3  # type: ignore[arg-type]
     assert where.step == "load"
-    assert [type(s).__name__ for s in seen] == ["quote"] * 3
+    assert [type(s).__name__ for s in seen] == ["quote"]
+    assert vars(seen[0].unquote()) == {"_given": (), "_made": []}
 
 
 def test_a_step_without_a_result_is_a_mistake() -> None:
     """A step that put nothing does not pass as one that returned None."""
     with pytest.raises(IndexError):
-        Out[int]().get()
+        Step[int]().take()
