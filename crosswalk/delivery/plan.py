@@ -6,6 +6,7 @@ unchanged, held, skipped, stale. A row that does not change is not written.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -66,7 +67,8 @@ class Chunk:
 class Seen:
     """What a run has seen: how many parts its records yielded, and the fate of those whose row did not change.
 
-    Names are kept as hashes, so that a long run stays small.  loaded, yielded: of sets that went into a database.
+    Names are kept as hashes, so that a long run stays small.  loaded, yielded, left_out (by rule): of sets that went
+    into a database.
     A chunk counts in a ``fork`` that is joined when its commit stands, so that a chunk can be tried again.
     """
 
@@ -74,6 +76,7 @@ class Seen:
     parts: set[int] = field(default_factory=set)
     still: dict[int, str] = field(default_factory=dict)
     loaded: dict[str, int] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
     yielded: int = 0
     read: int = 0
     before: Seen | None = None
@@ -91,6 +94,7 @@ class Seen:
         self.still.update(chunk.still)
         for fate, number in chunk.loaded.items():
             self.count(fate, number)
+        self.left_out += chunk.left_out
         self.yielded += chunk.yielded
         self.read += chunk.read
 

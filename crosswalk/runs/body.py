@@ -179,12 +179,12 @@ def planned_states(current: Session) -> dict[str, int]:
 
 
 def _skipped(current: Session) -> dict[str, int]:
-    counts = Counter(ledger.skipped_rules(current.store, current.scope, current.run))
+    counts = Counter(ledger.skipped_rules(current.store, current.scope, current.run)) + current.seen.left_out
     again = Counter(current.seen.still.values())
     if again["skipped"]:
         counts["as before"] += again["skipped"]
-    if again["stale"]:
-        counts["stale version"] += again["stale"]
+    if stale := again["stale"] + current.seen.loaded.get("stale", 0):
+        counts["stale version"] += stale
     return dict(counts)
 
 

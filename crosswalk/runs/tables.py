@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -138,6 +139,8 @@ def _count(
     seen.count("unchanged", counted.unchanged)
     seen.count("stale", counted.stale + counted.duplicate)
     seen.count("held", len([h for h in holds if h.key in first]))
-    seen.count("skipped", len([s for s in chunk.skipped if s.name.key in first]))
+    left_out = Counter(s.rule for s in chunk.skipped if s.name.key in first)
+    seen.count("skipped", left_out.total())
+    seen.left_out += left_out
     seen.yielded += len([n for n in chunk.names() if n.key in first])
     seen.yielded += sum(len([k for k in o.keys.to_pylist() if k in first]) for _, o in chunk.tables)
