@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Dict
+from typing import Any
+
 from crosswalk.mapping import (
     Choose,
     Compare,
@@ -13,6 +16,7 @@ from crosswalk.mapping import (
     Cut,
     Default,
     Equals,
+    Guard,
     If,
     Lines,
     Link,
@@ -37,6 +41,12 @@ taxes = Sum("refundLineItems.totalTaxSet.shopMoney.amount", empty=0) + Sum(
 )
 adjustments = Sum("orderAdjustments.amountSet.shopMoney.amount", empty=0)
 refund_total = If(Equals("^.taxesIncluded", True), subtotals - adjustments, subtotals + taxes - adjustments)
+
+
+def is_used(note: Dict[str, Any]) -> bool:
+    """Money was paid out for it, or it was taken off an invoice."""
+    return bool(note.get("RemainingCredit") != note.get("Total"))
+
 
 goods = Lines(
     "LineItems",
@@ -148,6 +158,13 @@ refunds_to_credit_notes = Mapping(
         difference,
     ],
     confirms=[Confirm("Total", refund_total, why="Xero computes the total itself; it must be the shop's")],
+    guards=[
+        Guard(
+            "an edit of a used credit note",
+            is_used,
+            why="money or an invoice hangs on it, so a change of it is a person's decision",
+        )
+    ],
     base=BASE,
     examples=EXAMPLES,
 )
