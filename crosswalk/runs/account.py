@@ -17,6 +17,7 @@ class Account:
     """Counts, each made where it was decided and none as a remainder.
 
     First line: read + stand_ins = distinct + duplicate.  Second: parts = the sum of the fates.
+    caught_up: parts that waited from earlier runs and reached the target in this one; they are no part of the lines.
     skipped_by: by rule, stale versions included.  states: the derived states of every record the store knows.
     """
 
@@ -34,6 +35,7 @@ class Account:
     skipped: int = 0
     queued: int = 0
     new_held: int = 0
+    caught_up: int = 0
     requests: int = 0
     skipped_by: dict[str, int] = field(default_factory=dict)
     held_by: list[tuple[str, str, int, str]] = field(default_factory=list)
@@ -61,7 +63,10 @@ class Account:
 
     def line(self) -> str:
         """The fates in one line."""
-        return ", ".join(f"{getattr(self, fate)} {fate}" for fate in FATES if getattr(self, fate)) or "nothing"
+        told = [f"{getattr(self, fate)} {fate}" for fate in FATES if getattr(self, fate)]
+        if self.caught_up:
+            told.append(f"besides {self.caught_up} that had waited were delivered")
+        return ", ".join(told) or "nothing"
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -125,6 +125,7 @@ def sketch(current: Session) -> Account:
         )
         for fate, count in counts.items():
             setattr(account, fate, count)
+        account.caught_up = max(0, current.delivered - account.created - account.updated - account.deleted)
         account.skipped_by = _skipped(current)
         with store.reading() as connection:
             account.new_held = held.new(connection, scope, current.run)

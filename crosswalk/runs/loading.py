@@ -95,6 +95,7 @@ def send_pending(session: Session) -> Sent:
         part = send.drain(delivery)
         sent.batches += part.batches
         sent.applied += part.applied + before.applied
+        session.delivered += part.applied + before.applied
         sent.held += part.held + before.held
         sent.stopped, sent.next_try = part.stopped or before.why, part.next_try
         if not before.open and not part.doubt and not part.stopped:

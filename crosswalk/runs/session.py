@@ -73,6 +73,7 @@ class Session:
     unknown: set[str] = field(default_factory=set)
     stopped: str = ""
     unread: str = ""
+    delivered: int = 0
     plan: Plan = field(default_factory=Plan)
     requests: Callable[[str], int] = _uncounted
 
