@@ -76,7 +76,7 @@ def way(system: System, connection: Connection) -> AuthWay:
     for one in system.auth:
         if wanted in (None, one.flow) and all(connection.has(name) for name in one.settings):
             return one
-    ways = "; or ".join(f"{one.flow}: {', '.join(one.settings)}" for one in system.auth)
+    ways = "; or ".join(f"{one.flow} ({', '.join(one.settings)})" for one in system.auth)
     raise SettingsError(
         f"connection {connection.name!r} has no complete credentials for {system.title}; it needs {ways}",
         safe="nothing was sent",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import App
 
 from crosswalk.console import place, show
-from crosswalk.errors import NotApproved, SettingsError
+from crosswalk.errors import CrosswalkError, NotApproved, SettingsError
 
 if TYPE_CHECKING:
     from crosswalk.runs.account import Account
@@ -192,7 +192,12 @@ def _run(binding: str, wanted: Request, *, bare: bool) -> int:
     with place.house() as house:
         session = house.session(binding, wanted)
         began = house.clock.boot()
-        account = body.run(session, body.Steps(progress=_progress))
+        try:
+            account = body.run(session, body.Steps(progress=_progress))
+        except CrosswalkError as error:
+            error.safe = error.safe or "what was committed stands; the cursor is where the last whole chunk left it"
+            error.next_command = error.next_command or f"crosswalk status {binding}"
+            raise
         _show(binding, account, house.clock.boot() - began)
         return 0
 

@@ -57,6 +57,7 @@ def token_error(connection: str, answer: Answer) -> VendorError | None:
             status=status,
             code=code,
             body=body,
+            safe="nothing else was sent; what is pending stays pending",
             next_command=f"crosswalk connections check {named(connection)}",
         )
     error.what, error.body = f"{connection}: the token request {error.what}", body

@@ -30,6 +30,7 @@ _HARMLESS = {"idempotencykey", "tokentype", "nextpagetoken", "pagetoken", "hasto
 _IF_RANDOM = {"code", "key", "state", "privatekey", "accesskey", "sharedkey", "webhookkey", "sessionid", "session"}
 _PAIR = re.compile(r"""(["']?)([A-Za-z_][\w.-]{1,60})\1(\s*[=:]\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;&}\]"']+)""")
 _SCHEME = re.compile(r"\b(Bearer|Basic|Token|Digest)\s+([A-Za-z0-9+/_.~=-]{6,})", re.IGNORECASE)
+_WORD = re.compile(r"[a-z]{6,12}")  # "the token request": no secret is so short and so plain
 _LINK = re.compile(r"""[a-z][a-z0-9+.-]{0,30}://[^\s"'<>\\]+""", re.IGNORECASE)
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -96,7 +97,7 @@ def text(value: str) -> str:
     """Any text: known values, ``name=value`` pairs and ``Bearer`` phrases under secret names, user parts of URLs."""
     value = _by_value(value)
     value = _LINK.sub(lambda m: _by_value(url(m[0])), value)
-    value = _SCHEME.sub(lambda m: f"{m[1]} {GONE}", value)
+    value = _SCHEME.sub(lambda m: m[0] if _WORD.fullmatch(m[2]) else f"{m[1]} {GONE}", value)
     return _PAIR.sub(_pair, value)
 
 
