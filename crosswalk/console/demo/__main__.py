@@ -93,7 +93,7 @@ def _demo(options: Options, show: Show) -> int:
         if not kept:
             processes.stop()
     show.phase("Where the time went")
-    show.timings(_cpu())
+    show.timings(_cpu(), kept)
     return 1 if differences else 0
 
 

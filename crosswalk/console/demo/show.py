@@ -115,14 +115,15 @@ class Show:
         else:
             self.say("\n".join("| " + line for line in str(text).split("\n")))
 
-    def timings(self, cpu: float) -> None:
+    def timings(self, cpu: float, kept: bool = False) -> None:
         """Seconds of each phase and of the whole."""
         total = time.monotonic() - self.began
         for title, seconds in self.times.items():
             if seconds >= SHORTEST:
                 self.say(f"{seconds:>6.1f} s  {title}")
         load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores" if hasattr(os, "getloadavg") else ""
-        self.say(f"{total:>6.1f} s  in all, {cpu:.0f} CPU seconds of all processes; {load}", "bold")
+        whose = "of this process; the others go on" if kept else "of all processes"
+        self.say(f"{total:>6.1f} s  in all, {cpu:.0f} CPU seconds {whose}; {load}", "bold")
 
 
 def asked(measure: Callable[[], str] | None) -> str:
