@@ -153,7 +153,7 @@ class Ground:
                 points.install(hook)
                 work()
                 code = 0
-            except BaseException:  # noqa: BLE001 - told to the parent
+            except BaseException:
                 (self.folder / "errors").write_text(traceback.format_exc())
             finally:
                 os._exit(code)
