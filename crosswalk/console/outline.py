@@ -52,11 +52,11 @@ def read(name: str) -> Outline:
 def _plain(name: str, file: Path) -> Outline | None:
     for given in _declared(ast.parse(file.read_text(encoding="utf-8"))):
         try:
-            words = [str(ast.literal_eval(given[word])) for word in WORDS]
+            source, target, owner = (str(ast.literal_eval(given[word])) for word in WORDS)
             fresh = _length(given["fresh_within"])
         except (KeyError, ValueError):
             return None
-        return Outline(name, *words, fresh_within=fresh)
+        return Outline(name, source, target, owner, fresh)
     return None
 
 

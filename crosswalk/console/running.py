@@ -271,7 +271,7 @@ def _plan(house: House, binding: str, wanted: Request, *, personal: bool) -> Ses
     for change in found.changes[:SHOWN]:
         name = f"{change.key} {change.part}".strip()
         show.say(f"\n  {change.operation} {change.resource} for {name}")
-        show.facts(_differences(change.differences, hidden.get(change.resource, ())))
+        show.facts(_differences(change.differences, tuple(hidden.get(change.resource, ()))))
         for note in (_waits(change.waits), change.unknown):
             if note:
                 show.say(f"    ({note})")
