@@ -109,7 +109,7 @@ class _Run:
         keys = as_text(record.column(m.source.key)) if m.each else own
         if m.each:
             parts = pc.binary_join_element_wise(pa.scalar(f"{m.part}:"), pc.fill_null(own, "?"), "")
-            twice = refuse(_twice(keys, parts), f"several {m.each} of the record have this {m.key}", own)
+            twice = refuse(_twice(parts, scope.top_rows), f"several {m.each} of the record have this {m.key}", own)
             self._refuse("key", m.key, twice)
         else:
             parts = pa.repeat(pa.scalar(m.part), len(scope))
@@ -283,9 +283,9 @@ class _Run:
         return [SkippedRow(key, part, skips[n].name, top) for key, part, n, top in zip(*lists, strict=True)]
 
 
-def _twice(*columns: pa.Array) -> pa.Array:
-    """The rows that are equal to another in every column."""
-    rows, _ = coded(columns, columns)
+def _twice(names: pa.Array, records: pa.Array) -> pa.Array:
+    """The rows whose name another row of the same record has; ``records`` says which that is."""
+    rows, _ = coded([names], [names], (records, records))
     counts = rows.drop_null().value_counts()
     return pc.is_in(rows, value_set=counts.field(0).filter(pc.greater(counts.field(1), 1)))
 
