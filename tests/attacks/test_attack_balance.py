@@ -219,6 +219,18 @@ def test_1_20_a_persons_decisions_and_several_faults_of_one_order_do_not_stop_a_
     assert account.new_held == 2
 
 
+def test_1_20_records_are_counted_and_not_their_parts(ground: Ground) -> None:
+    """One order of two with six payments that are held is one held record of two, below every line."""
+    ground.fresh("part_paid", "guest")
+    [order] = [o for o in ground.orders() if o["displayFinancialStatus"] == "PARTIALLY_PAID"]
+    [first] = order["transactions"]
+    six = [{**first, "id": f"gid://shopify/OrderTransaction/{n}", "gateway": "klarna"} for n in range(900, 906)]
+    ground.control.edit("orders", order["id"], {"transactions": six})
+    ground.later()
+    account = ground.whole()[1]
+    assert account.held == 6 and account.new_held == 1
+
+
 def test_1_20_what_the_target_refuses_counts_before_the_next_chunk(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
