@@ -219,6 +219,8 @@ def _through_prefect(binding: str, wanted: Request, api: str) -> int:
         _show(binding, found)
     if isinstance(found, BaseException):
         show.error(found)
+        if not isinstance(found, CrosswalkError):
+            show.warn("Safe: what was committed stands\nNext: the log on the run's page in Prefect says where it arose")
     else:
         show.say(f"{state.name}: {state.message or ''}")
     if state.is_completed():

@@ -409,11 +409,14 @@ def test_a_prefect_server_that_is_named_and_away(folder: Folder) -> None:
 
 def test_no_prefect_server_anywhere(folder: Folder) -> None:
     """Where none is named and none answers, a run goes on and says that it has no page; deploying is refused."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
     toml = folder.path / "crosswalk.toml"
     toml.write_text('prefect_ui = "http://127.0.0.1:9"\n' + toml.read_text())
-    ran = folder.cw("run", "customers")
-    assert ran.code == 0 and "No Prefect server answers at http://127.0.0.1:9" in ran.err
-    folder.cw("deploy").told("no Prefect server answers", "prefect server start", code=2)
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        ran = folder.cw("run", "customers")
+        assert ran.code == 0 and "No Prefect server answers at http://127.0.0.1:9" in ran.err
+        folder.cw("deploy").told("no Prefect server answers", "prefect server start", code=2)
 
 
 def test_the_practice_shop_answers(folder: Folder) -> None:

@@ -1,0 +1,64 @@
+"""Runs through a real Prefect server, and setting one up, by the command alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from console_kit import Folder
+from servers import prefect as servers
+
+from crosswalk.prefect_server import Server
+
+pytestmark = pytest.mark.prefect
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Server]:
+    """A server for these tests."""
+    with servers.serve() as server:
+        yield server
+
+
+def asked(server: Server, path: str, body: dict[str, Any]) -> Any:
+    """What the server's API answers."""
+    request = urllib.request.Request(
+        f"{server.api}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def test_a_run_has_a_page_and_a_deployment(folder: Folder, running: Server) -> None:
+    """The server is set up from nothing, and again without harm; runs appear there with their states, as runs of their
+    deployment, and end with the right code here."""
+    for name in ("flows", "tasks", "mappings", "prefect.yaml"):
+        (folder.path / name).symlink_to(servers.REPOSITORY / name)
+
+    def cw(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "crosswalk.console.main", *arguments], cwd=folder.path, capture_output=True,
+            text=True, check=False, env={**os.environ, **running.environment},
+        )  # fmt: skip
+
+    for state in ("new", "as it was, or changed"):
+        done = cw("deploy")
+        assert done.returncode == 0 and done.stdout.count(f" {state} ") == 3, done.stdout + done.stderr
+        assert "prefect worker start --pool crosswalk" in done.stdout
+    done = cw("run", "customers")
+    assert done.returncode == 0 and "23 created" in done.stdout and "Completed" in done.stdout, (
+        done.stdout + done.stderr
+    )
+    folder.edit("practice-shop-secret", "another-secret")
+    done = cw("run", "orders")
+    assert done.returncode == 1 and "Next: " in done.stderr, done.stdout + done.stderr
+    assert "another-secret" not in done.stdout + done.stderr
+    runs = asked(running, "flow_runs/filter", {"flow_runs": {"state": {"type": {"not_any_": ["SCHEDULED"]}}}})
+    ended = {r["parameters"]["binding"]: (r["state_type"], bool(r["deployment_id"])) for r in runs}
+    assert ended == {"customers": ("COMPLETED", True), "orders": ("FAILED", True)}
