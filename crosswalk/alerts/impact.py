@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import and_, case, func, select
 
 from crosswalk.alerts.message import KEYS, HeldRows, Impact
-from crosswalk.store import ledger, runs
+from crosswalk.store import held, ledger, runs
 from crosswalk.store.engine import Store
 from crosswalk.store.tables import HELD, RECORD, RUN
 
@@ -88,6 +88,7 @@ def newly_held(
                 func.min(HELD.c.reason),
                 func.count(),
                 func.sum(case((HELD.c.by_person, 1), else_=0)),
+                func.count(HELD.c.reason.distinct()),
             )
             .where(fresh)
             .group_by(HELD.c.rule)
@@ -102,9 +103,12 @@ def newly_held(
             for rule, *_ in rules
         }
     return [
-        HeldRows(binding, environment, rule, field, reason, int(count), keys[rule], by_person == count, title, link)
-        for rule, field, reason, count, by_person in rules
-    ]
+        HeldRows(
+            binding, environment, rule, field, held.one_of(reason, int(kinds)), int(count), keys[rule],
+            by_person == count, title, link,
+        )
+        for rule, field, reason, count, by_person, kinds in rules
+    ]  # fmt: skip
 
 
 def _silent(store: Store, scope: str, run: str) -> list[str]:

@@ -110,9 +110,10 @@ def listing(store: Store, scope: str | None = None, *, closed: bool = False, lim
 
 
 def reasons(store: Store, scope: str, run: str | None = None) -> list[tuple[str, str, int, str]]:
-    """Open held rows by rule: rule, one reason, how many, one key."""
+    """Open held rows by rule: rule, one reason and how many others there are, how many rows, one key."""
+    kinds = func.count(HELD.c.reason.distinct())
     query = (
-        select(HELD.c.rule, func.min(HELD.c.reason), func.count(), func.min(HELD.c.key))
+        select(HELD.c.rule, func.min(HELD.c.reason), func.count(), func.min(HELD.c.key), kinds)
         .where(HELD.c.scope == scope, HELD.c.open.is_(True))
         .group_by(HELD.c.rule)
         .order_by(func.count().desc(), HELD.c.rule)
@@ -120,7 +121,13 @@ def reasons(store: Store, scope: str, run: str | None = None) -> list[tuple[str,
     if run is not None:
         query = query.where(HELD.c.last_run == run)
     with store.reading() as connection:
-        return [(r[0], r[1], int(r[2]), r[3]) for r in connection.execute(query)]
+        return [(r[0], one_of(r[1], int(r[4])), int(r[2]), r[3]) for r in connection.execute(query)]
+
+
+def one_of(reason: str, kinds: int) -> str:
+    """A reason that stands for so many: rows of one rule need not be held for one cause."""
+    others = kinds - 1
+    return reason if others < 1 else f"{reason} ({others} other reason{'s' if others > 1 else ''} beside it)"
 
 
 def changed_rules(store: Store, scope: str, because: str, limit: int = 10_000) -> list[str]:

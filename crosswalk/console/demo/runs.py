@@ -29,7 +29,7 @@ RETRY = {"type": "SCHEDULED", "name": "AwaitingRetry", "message": "Retry from th
 
 @dataclass(frozen=True)
 class Held:
-    """Rows that a run held for the first time, by rule. key: one of them."""
+    """Rows that a run held for the first time, by rule and reason. key: one of them."""
 
     rule: str
     reason: str
@@ -117,10 +117,10 @@ class Runs:
 
     def _held(self, connection: Connection, run: str) -> tuple[Held, ...]:
         query = (
-            select(HELD.c.rule, func.min(HELD.c.reason), func.count(), func.min(HELD.c.key))
+            select(HELD.c.rule, HELD.c.reason, func.count(), func.min(HELD.c.key))
             .where(HELD.c.first_run == run, HELD.c.open.is_(True))
-            .group_by(HELD.c.rule)
-            .order_by(func.count().desc(), HELD.c.rule)
+            .group_by(HELD.c.rule, HELD.c.reason)
+            .order_by(func.count().desc(), HELD.c.rule, HELD.c.reason)
         )
         return tuple(Held(*row) for row in connection.execute(query))
 

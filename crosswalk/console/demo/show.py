@@ -95,6 +95,8 @@ class Show:
         self.say(f"  {counted(account.read, 'record')} read{extra}; {counted(account.parts, 'part')} = {fates}")
         for held in ran.held:
             self.say(f"  held    {held.count:>4,}  {held.rule}: {short(held.reason)} (e.g. {last(held.key)})", "yellow")
+        if account.caught_up:
+            self.say(f"  besides {counted(account.caught_up, 'part')} that had waited and now arrived at the target")
         before = sum(count for _, _, count, _ in account.held_by) - sum(held.count for held in ran.held)
         if before > 0:
             self.say(f"  held    {before:>4,}  since earlier runs", "yellow")

@@ -143,13 +143,11 @@ class Story:
         with show.working("a person follows the alert: crosswalk connect books"):
             said = mend.connect(self.home)
         show.say(said)
-        before, waited = self.control.counts(), self.runs.progress("orders")
+        before = self.control.counts()
         with show.working("Retry, as Prefect's pages do it; the worker takes the run", self._orders):
             again = self.runs.wait(self.runs.retry(failed), attempts=failed.attempts + 1)
         self._account("orders", again, f"attempt {again.attempts} of {again.name}, through the worker")
         show.say(f"  arrived at {arrived(before, self.control.counts())}")
-        show.say(f"  all parts before: {waited}")
-        show.say(f"  all parts now:    {self._orders()}")
         self._here("orders-to-database")
 
     def compare(self) -> list[str]:
