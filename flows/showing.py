@@ -47,7 +47,7 @@ class Progress:
 def account(session: Session, found: Account, error: str = "") -> None:
     """The account as a table and in words; error: why the run failed."""
     name = session.binding.name
-    rows, words = report.table(found), report.page(session, found, error)
+    rows, words = report.table(session, found), report.page(session, found, error)
     quietly(
         lambda: create_table_artifact(rows, key=_key("account", session), description=f"What became of all of {name}")
     )

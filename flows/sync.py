@@ -23,7 +23,7 @@ from crosswalk.alerts.message import Failure
 from crosswalk.errors import CrosswalkError, SettingsError
 from crosswalk.http import redact
 from crosswalk.integration import Integration
-from crosswalk.runs import body
+from crosswalk.runs import body, report
 from crosswalk.runs.account import Account
 from crosswalk.runs.session import Request
 from crosswalk.runs.wiring import House
@@ -82,7 +82,7 @@ def _run(about: About, where: Where) -> State[Any]:
     progress.end()
     showing.account(session, account)
     trouble = _tell(about, None)
-    words = "\n".join(w for w in (account.line(), account.stopped, trouble) if w)
+    words = "\n".join(w for w in (report.line(session, account), account.stopped, trouble) if w)
     get_run_logger().info("%s: %s", about.binding, words)
     left = account.queued or account.stopped
     name = "Planned" if session.request.dry_run else "Queued" if left else "Completed"

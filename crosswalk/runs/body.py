@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from crosswalk.delivery.plan import Chunk
 from crosswalk.errors import CrosswalkError, Throttled
 from crosswalk.http.journal import tagged
-from crosswalk.runs import loading, preview, release, session, tables, transform
+from crosswalk.runs import loading, preview, release, session, tables, tables_preview, transform
 from crosswalk.runs.account import Account, fates, unbalanced
 from crosswalk.runs.extract import Extraction, Raw
 from crosswalk.runs.session import Request, Session
@@ -28,6 +28,8 @@ def load_chunk(run: Session, validated: Validated, chunk: Chunk) -> None:
     """Commit a chunk's plan and send it; a dry run only shows what it would do."""
     if run.request.dry_run:
         preview.add(run, validated, chunk)
+        if run.integration.to_database:
+            tables_preview.add(run, chunk)
         return
     if run.integration.to_database:
         tables.load(run, validated, chunk)

@@ -16,11 +16,21 @@ SAMPLES = 5
 CHANGES = 20
 
 
-def table(account: Account) -> list[dict[str, Any]]:
-    """One row a fate that occurred, records read first."""
+def line(session: Session, account: Account) -> str:
+    """What became of everything, in one line; of a dry run what would become of it."""
+    if not session.request.dry_run:
+        return account.line()
+    planned = ", ".join(f"{count} {fate}" for fate, count in sorted(session.plan.counts.items())) or "nothing"
+    return f"it would be: {planned}; nothing was written"
+
+
+def table(session: Session, account: Account) -> list[dict[str, Any]]:
+    """One row a fate that occurred, or would in a dry run; records read first."""
     rows: list[dict[str, Any]] = [{"what": "records read", "count": account.read}]
     if account.stand_ins:
         rows.append({"what": "stand-ins added", "count": account.stand_ins})
+    if session.request.dry_run:
+        return rows + [{"what": f"would be {f}", "count": n} for f, n in sorted(session.plan.counts.items())]
     rows += [{"what": "parts", "count": account.parts}]
     rows += [{"what": fate, "count": getattr(account, fate)} for fate in FATES if getattr(account, fate)]
     return rows
@@ -40,7 +50,7 @@ def page(session: Session, account: Account, error: str = "") -> str:
         lines += ["## Why it failed", "", "```", error, "```", ""]
     if account.stopped:
         lines += [f"Stopped early: {account.stopped}", ""]
-    lines += ["## Counts", "", *_table(["", "count"], [[r["what"], r["count"]] for r in table(account)])]
+    lines += ["## Counts", "", *_table(["", "count"], [[r["what"], r["count"]] for r in table(session, account)])]
     if account.held_by:
         rows = [(count, rule, reason, key) for rule, reason, count, key in account.held_by]
         lines += ["## Held rows", "", *_table(["rows", "rule", "reason", "one key"], rows)]
@@ -77,11 +87,10 @@ def _plan(session: Session) -> list[str]:
         differences = "; ".join(f"{f}: {a!s} → {b!s}" for f, (a, b) in list(change.differences.items())[:12])
         name = f"{change.key} {change.part}".strip()
         rows.append([change.operation, change.resource, name, differences, change.waits or change.unknown])
-    counts = ", ".join(f"{n} {fate}" for fate, n in sorted(session.plan.counts.items())) or "nothing"
     return [
         "## The plan",
         "",
-        f"It would be: {counts}. Nothing was written.",
+        "Nothing was written. The first changes:",
         "",
         *_table(["does", "to", "record", "differences", "note"], rows),
     ]

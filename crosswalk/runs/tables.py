@@ -15,10 +15,24 @@ from crosswalk.mapping.outcome import Outcome
 from crosswalk.runs import loading
 from crosswalk.runs.session import Session
 from crosswalk.runs.transform import Validated, take
+from crosswalk.schemas.base import Record
 from crosswalk.store import held
 from crosswalk.store.cursors import Position
 from crosswalk.store.held import Hold
 from crosswalk.store.tables import HELD
+
+
+def prepare(session: Session, record: Record, dry_run: bool = False) -> list[str]:
+    """Make or check the tables of a record, as the binding's options say; what was changed, or would be, in words."""
+    options, database = session.binding.options, session.target
+    assert isinstance(database, Database)
+    return database.prepare(
+        record,
+        allow_new_columns=bool(options.get("new_columns", True)),
+        schema_prefix=str(options.get("table_prefix", "")),
+        owner=session.binding.source.key,
+        dry_run=dry_run,
+    )
 
 
 def load(session: Session, validated: Validated, chunk: Chunk) -> None:
@@ -36,12 +50,7 @@ def load(session: Session, validated: Validated, chunk: Chunk) -> None:
     holds = list(chunk.held)
     parts: list[Outcome] = []
     for mapping, outcome in chunk.tables:
-        database.prepare(
-            mapping.target,
-            allow_new_columns=bool(session.binding.options.get("new_columns", True)),
-            schema_prefix=str(session.binding.options.get("table_prefix", "")),
-            owner=session.binding.source.key,
-        )
+        prepare(session, mapping.target)
         good, unfit = _loadable(outcome, validated)
         holds += unfit
         parts.append(good)
