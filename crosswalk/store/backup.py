@@ -21,10 +21,26 @@ FORMAT = "crosswalk store 1"
 def backup(store: Store, file: Path) -> dict[str, int]:
     """Write every table into one compressed file, consistent as of one moment; rows by table.
 
-    Sealed columns stay sealed: the key is needed again to read them.
+    Sealed columns stay sealed: the key is needed again to read them. Raises StoreError; an older file of that name
+    is only replaced by a whole one.
     """
-    counts: dict[str, int] = {}
     part = file.with_suffix(file.suffix + ".part")
+    try:
+        counts = _write(store, part)
+        part.replace(file)
+    except OSError as error:
+        raise StoreError(
+            f"the backup cannot be written to {file}: {error}",
+            safe="the store is as it was, and so is an older backup of that name",
+            next_command="free some space or name another place, then back up again",
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+    return counts
+
+
+def _write(store: Store, part: Path) -> dict[str, int]:
+    counts: dict[str, int] = {}
     with store.reading() as connection, gzip.open(part, "wt", encoding="utf-8") as out:
         if store.dialect == "postgresql":
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
@@ -36,7 +52,6 @@ def backup(store: Store, file: Path) -> dict[str, int]:
                 out.write(json.dumps([table.name, values]) + "\n")
                 counts[table.name] += 1
         out.write(json.dumps({"end": counts}) + "\n")
-    part.replace(file)
     return counts
 
 

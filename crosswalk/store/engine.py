@@ -216,6 +216,8 @@ def _trouble(url: str, error: SQLAlchemyError) -> StoreError:
         what, following = "another process has just written the same", "run again"
     elif any(words in low for words in ("disk is full", "no space left", "disk full")):
         what, following = "the disk of the store is full", "free some space, then run again"
+    elif "disk i/o error" in low:
+        what, following = "the disk of the store cannot be written", "look at its space, its limits and its health"
     elif "is locked" in low:
         what, following = "the store is locked by another process", "crosswalk status"
     elif isinstance(error, OperationalError):
