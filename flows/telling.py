@@ -66,7 +66,7 @@ class About:
         """The alert of a failed run, with as much as the store can tell."""
         return failure_of(
             error, binding=self.binding, environment=self.environment, integration=self.integration.name, step=step,
-            at=SystemClock().now() if self.session is None else self.session.clock.now(), impact=self._impact(),
+            at=SystemClock().now() if self.session is None else self.session.clock.now(), impact=self.impact(),
             run=self.run_name, link=self.link,
         )  # fmt: skip
 
@@ -86,12 +86,18 @@ class About:
         """This attempt has been told of; its hooks stay silent."""
         _told.add(_attempt(self.flow_run))
 
-    def _impact(self) -> Impact:
-        if self.session is None:
+    def impact(self) -> Impact:
+        """What the store tells of the binding, if it can be asked."""
+        bound = self.settings.bindings.get(self.binding) if self.settings is not None else None
+        if self.settings is None or bound is None:
             return UNKNOWN
         try:
-            return impact.impact(self.session.store, self.session.scope, self.session.binding.source.currency)
-        except CrosswalkError:
+            if self.session is not None:
+                return impact.impact(self.session.store, bound.scope, bound.source.currency)
+            with closing(House(self.settings)) as house:
+                return impact.impact(house.store, bound.scope, bound.source.currency)
+        except CrosswalkError as error:
+            get_logger("crosswalk").warning("the alert says less than it could: %s", redact.text(str(error)))
             return UNKNOWN
 
 
@@ -130,18 +136,14 @@ def _tell(flow: Any, flow_run: Any, state: State[Any], kind: str, step: str, the
     """Tell the owner without the body; an alert that cannot be sent is logged and hides nothing."""
     binding = str((flow_run.parameters or {}).get("binding", ""))
     about = About(find(flow.fn.__name__), binding, flow_run)
-    known: Impact = UNKNOWN
     try:
         about.settings = load()
-        bound = about.settings.binding(binding)
-        with closing(House(about.settings)) as house:
-            known = impact.impact(house.store, bound.scope, bound.source.currency)
     except CrosswalkError as error:
-        get_logger("crosswalk").warning("the alert says less than it could: %s", redact.text(str(error)))
+        get_logger("crosswalk").error("nobody can be told: %s", redact.text(str(error)))
     failure = Failure(
         binding=binding or "unknown", environment=about.environment, integration=about.integration.name, step=step,
         kind=kind, what=state.message or f"the run ended as {kind}", at=SystemClock().now(), then=then,
-        safe="what was committed stands", command=f"crosswalk status {binding}".strip(), impact=known,
+        safe="what was committed stands", command=f"crosswalk status {binding}".strip(), impact=about.impact(),
         run=about.run_name, link=about.link,
     )  # fmt: skip
     notify.failed(failure, about.owner)

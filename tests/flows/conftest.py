@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import houses
 import pytest
-from flow_kit import ORDERS, Folder
+from flow_kit import ORDERS, Folder, Worker
 from servers import prefect as servers
 
 from crosswalk.prefect_server import Server
 from crosswalk.sandbox import control
 from crosswalk.sandbox.control import Started
+
+KILLING = Path(__file__).parent / "killing"
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +54,17 @@ def server() -> Iterator[Server]:
             patch.setenv("PREFECT_UI_URL", running.ui)
             yield running
             _hand_in_what_is_left()
+
+
+@pytest.fixture(scope="session")
+def worker(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """One worker for all tests; it starts a process for each run, in the folder of the run's deployment."""
+    place = tmp_path_factory.mktemp("worker")
+    made = Worker(place / "worker.log", place / "kills")
+    made.kills.touch()
+    python = os.pathsep.join([str(KILLING), *filter(None, [os.environ.get("PYTHONPATH")])])
+    with servers.work(server, place, CROSSWALK_TEST_KILLS=str(made.kills), PYTHONPATH=python):
+        yield made
 
 
 def _hand_in_what_is_left() -> None:

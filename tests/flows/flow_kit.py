@@ -44,6 +44,18 @@ class Folder:
         return {p: n for p, n in paths.items() if p.startswith(verbs) and "token" not in p}
 
 
+@dataclass
+class Worker:
+    """A running worker. kills: the file that names the points at which its flows die (see ``killing``)."""
+
+    log: Path
+    kills: Path
+
+    def reported_a_crash(self) -> bool:
+        """Whether the worker itself, not only its child, has said that a flow's process was killed."""
+        return "prefect.flow_runs.worker - Check whether" in self.log.read_text(encoding="utf-8")
+
+
 def until(found: Callable[[], Any], what: str, seconds: float = 90.0) -> Any:
     """Wait for something to be true; its value."""
     deadline = time.monotonic() + seconds

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 import pytest
-from flow_kit import ORDERS, Folder, until
+from flow_kit import ORDERS, Folder, Worker, until
 from prefect import flow, task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, State
-from servers import prefect as servers
 
 from crosswalk import prefect_deploy, prefect_run
 from crosswalk.errors import SettingsError, StoreError
@@ -25,14 +22,7 @@ from tasks.retrying import COARSE, Step, Where, through
 
 pytestmark = pytest.mark.prefect
 
-KILLING = Path(__file__).parent / "killing"
 UI_RETRY = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry", "message": "Retry from the UI"}, "force": False}
-# Places in one run of orders, each a killed attempt of the same flow run; the long list is for ``make crash``.
-FEW = ["store:plan"]
-TEN = [
-    "store:lease", "store:run", "http:after-answer 2", "store:plan", "store:freeze", "store:freeze > http:before-send",
-    "store:freeze > http:after-send", "store:freeze > http:after-send", "store:overdue", "store:overdue > store:run",
-]  # fmt: skip
 
 
 def runs_of(deployment: str, *states: str) -> list[FlowRun]:
@@ -76,11 +66,6 @@ def ended(id: Any, *names: str, seconds: float = 120.0) -> FlowRun:
     found = until(look, f"the end of the run as {' or '.join(names)}", seconds)
     assert isinstance(found, FlowRun)
     return found
-
-
-def reported(folder: Folder) -> int:
-    """How many crashes the worker has reported itself."""
-    return (folder.path / "worker.log").read_text(encoding="utf-8").count("prefect.flow_runs.worker - Check whether")
 
 
 def shown(folder: Folder) -> str:
@@ -171,7 +156,7 @@ def test_a_dry_run_shows_its_plan_and_writes_nothing(folder: Folder, deployed: d
 
 
 def test_a_failed_run_is_told_of_and_retried_from_the_ui(
-    folder: Folder, server: Server, deployed: dict[str, str]
+    folder: Folder, server: Server, deployed: dict[str, str], worker: Worker
 ) -> None:
     """A run that fails half-way alerts with a link that works; the UI's retry, by a worker, does only what is left."""
     assert prefect_run.run("customers").name == "Completed"
@@ -187,18 +172,15 @@ def test_a_failed_run_is_told_of_and_retried_from_the_ui(
         assert page.status == 200 and b"<html" in page.read().lower()
     folder.control.clear_faults()
     before = folder.asked()
-    with servers.work(server, folder.path):
-        retry_like_the_ui(server, run.id)
-        again = ended(run.id, "Completed")
-        assert again.run_count == 2
-        left = {path: n - before.get(path, 0) for path, n in folder.asked().items() if n != before.get(path, 0)}
-        assert list(left) == ["PUT /api.xro/2.0/Payments"], "invoices were not sent again"
-        assert ours(folder) == []
-        before = folder.asked()
-        with get_client(sync_client=True) as client:
-            second = client.create_flow_run_from_deployment(deployed["orders"])  # type: ignore[arg-type]
-        ended(second.id, "Completed")
-        assert folder.asked() == before, "a run with nothing left writes nothing"
+    retry_like_the_ui(server, run.id)
+    again = ended(run.id, "Completed")
+    assert again.run_count == 2
+    left = {path: n - before.get(path, 0) for path, n in folder.asked().items() if n != before.get(path, 0)}
+    assert list(left) == ["PUT /api.xro/2.0/Payments"], "invoices were not sent again"
+    assert ours(folder) == []
+    before = folder.asked()
+    assert prefect_run.run("orders").name == "Completed"
+    assert folder.asked() == before, "a run with nothing left writes nothing"
 
 
 def test_settings_that_are_missing_show_with_their_text(
@@ -288,24 +270,18 @@ def test_prefect_tries_infrastructure_again_and_nothing_else(folder: Folder, ser
 
 
 def test_a_killed_run_is_told_of_and_goes_on(
-    folder: Folder, server: Server, deployed: dict[str, str], tmp_path: Path
+    folder: Folder, server: Server, deployed: dict[str, str], worker: Worker
 ) -> None:
     """A worker's run that is killed shows as Crashed and is told of; its retry leaves the books as they should be."""
-    places = TEN if os.environ.get("CROSSWALK_WORKER_KILLS") == "all" else FEW
-    kills = tmp_path / "kills"
-    kills.write_text("\n".join(places), encoding="utf-8")
     assert prefect_run.run("customers").name == "Completed"
-    python = os.pathsep.join([str(KILLING), *filter(None, [os.environ.get("PYTHONPATH")])])
-    with servers.work(server, folder.path, CROSSWALK_TEST_KILLS=str(kills), PYTHONPATH=python):
-        with get_client(sync_client=True) as client:
-            run = client.create_flow_run_from_deployment(deployed["orders"])  # type: ignore[arg-type]
-        for done in range(len(places)):
-            ended(run.id, "Crashed")
-            # The worker reports the crash once more when its own child has ended, and would undo an earlier retry.
-            until(lambda: reported(folder) > done, "the worker's own report of the crash")  # noqa: B023
-            assert len(kills.read_text(encoding="utf-8").splitlines()) == len(places) - done - 1
-            retry_like_the_ui(server, run.id)
-        ended(run.id, "Completed", "Queued")
-        until(lambda: "orders failed: Crashed" in shown(folder), "the alert of the crash")
-    assert "takes over at once" in shown(folder)
+    worker.kills.write_text("store:freeze", encoding="utf-8")
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run_from_deployment(deployed["orders"])  # type: ignore[arg-type]
+    ended(run.id, "Crashed")
+    # The worker reports the crash once more when its own child has ended, and would undo an earlier retry.
+    until(worker.reported_a_crash, "the worker's own report of the crash")
+    assert worker.kills.read_text(encoding="utf-8") == ""
+    retry_like_the_ui(server, run.id)
+    ended(run.id, "Completed")
+    assert "orders failed: Crashed" in shown(folder) and "takes over at once" in shown(folder)
     assert ours(folder) == []
