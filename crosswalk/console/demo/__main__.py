@@ -89,9 +89,10 @@ def _demo(options: Options, show: Show) -> int:
         differences = [str(error)]
     finally:
         show.phase("" if kept else "Stopping everything")
-        story.tidy()
+        story.let_go()
         if not kept:
             processes.stop()
+            story.give_back()
     show.phase("Where the time went")
     show.timings(_cpu(), kept)
     return 1 if differences else 0
@@ -116,9 +117,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _parser() -> argparse.ArgumentParser:
     say, env = "seconds that the practice systems' minute lasts", os.environ
     parser = argparse.ArgumentParser(prog="python -m crosswalk.console.demo", description="The main job, from nothing.")
-    parser.add_argument("--orders", type=int, default=int(env.get("CROSSWALK_DEMO_ORDERS", "1000")))
-    parser.add_argument("--seed", type=int, default=int(env.get("CROSSWALK_DEMO_SEED", "1")))
-    parser.add_argument("--minute", type=float, default=float(env.get("CROSSWALK_DEMO_MINUTE", "6")), help=say)
+    parser.add_argument("--orders", type=int, default=env.get("CROSSWALK_DEMO_ORDERS", "1000"))
+    parser.add_argument("--seed", type=int, default=env.get("CROSSWALK_DEMO_SEED", "1"))
+    parser.add_argument("--minute", type=float, default=env.get("CROSSWALK_DEMO_MINUTE", "6"), help=say)
     parser.add_argument(
         "--share", type=float, default=0.01, help="share of the orders that changes before the second run"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 import urllib.error
@@ -93,3 +94,9 @@ def crosswalk(*arguments: str) -> list[str]:
 def shown(folder: Path) -> str:
     """A path as short as it can be typed from the project's folder."""
     return str(folder.relative_to(ROOT)) if folder.is_relative_to(ROOT) else str(folder)
+
+
+def command(folder: Path) -> str:
+    """How ``crosswalk`` is called from a folder."""
+    installed = Path(sys.executable).with_name("crosswalk")
+    return os.path.relpath(installed, folder) if folder.is_relative_to(ROOT) else str(installed)

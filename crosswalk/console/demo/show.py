@@ -84,7 +84,7 @@ class Show:
 
     def _plainly(self, text: str, measure: Callable[[], str] | None, stop: threading.Event, began: float) -> None:
         while not stop.wait(PLAIN_EVERY):
-            self.say(f"{text} ... {time.monotonic() - began:.0f} s  {asked(measure)}")
+            self.say(f"{text} ... {time.monotonic() - began:.0f} s  {asked(measure)}".rstrip())
 
     def account(self, title: str, ran: Ran, *, where: str, link: str) -> None:
         """What became of every record of a run; newly held rows with their reasons, the others as a count."""

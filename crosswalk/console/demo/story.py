@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from crosswalk.console.demo import mend, verdict
 from crosswalk.console.demo.home import PREFIX, Home
 from crosswalk.console.demo.processes import DemoError, Processes
-from crosswalk.console.demo.services import Services, shown
+from crosswalk.console.demo.services import Services, command, shown
 from crosswalk.console.demo.show import Show, counted
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Story:
         self.house: House | None = None
         self.runs: Runs
         self.last: Ran
-        self.tables: set[str] = set()
+        self.claimed = False
 
     @property
     def control(self) -> Control:
@@ -56,6 +57,7 @@ class Story:
         """Everything side by side: what waits for nothing waits for nothing."""
         show, home, options = self.show, self.home, self.home.options
         show.phase("Starting practice systems, Prefect server and worker side by side")
+        self.claim()
         self.services.begin()
         with show.working("loading Prefect, pandas and the mappings"):
             _load()
@@ -86,9 +88,12 @@ class Story:
         self.house = house = House(load(self.home.folder, "sandbox"))
         self.control.call("xero.register", f"http://localhost:{self.home.callback}/callback")
         mend.consent(house, self.services.ready["credentials"]["xero"]["refresh_token"])
+
+    def claim(self) -> None:
+        """Take a database that somebody lent. Raises DemoError when it is not empty; then it is left as it is."""
         if self.home.options.database:
             verdict.require_empty(self.home.database)
-            self.tables = verdict.tables(self.home.database)
+            self.claimed = True
 
     def _deploy(self) -> None:
         from crosswalk.console.demo.runs import Runs
@@ -108,11 +113,12 @@ class Story:
         through_worker = self.runs.ask_worker("orders-to-database")
         for binding in ("customers", "orders"):
             self._here(binding)
-        with show.working("orders to database, through the worker", self._rows):
+        with show.working("orders to database, through the worker", lambda: self._progress("orders-to-database")):
             ran = self.runs.wait(through_worker)
         self._account("orders-to-database", ran, "through the worker")
         warnings = len(self.control.messages())
-        show.say(f"Slack got {warnings} warnings of newly held rows, one for each rule")
+        show.say(f"Slack got {counted(warnings, 'warning')} of newly held rows, one for each rule")
+        show.say(f"on purpose failed: {troubles(self.control)}")
 
     def change(self) -> None:
         """A hundredth of the orders changes; only that is written."""
@@ -144,7 +150,9 @@ class Story:
             said = mend.connect(self.home)
         show.say(said)
         before = self.control.counts()
-        with show.working("Retry, as Prefect's pages do it; the worker takes the run", self._orders):
+        with show.working(
+            "Retry, as Prefect's pages do it; the worker takes the run", lambda: self._progress("orders")
+        ):
             again = self.runs.wait(self.runs.retry(failed), attempts=failed.attempts + 1)
         self._account("orders", again, f"attempt {again.attempts} of {again.name}, through the worker")
         show.say(f"  arrived at {arrived(before, self.control.counts())}")
@@ -180,24 +188,26 @@ class Story:
             show.say(f"Prefect's pages   {home.ui}   the last run: {self.runs.address(self.last)}")
         else:
             show.say("Prefect's pages   KEEP=1 make demo leaves everything running to click through")
-        show.say(f"held rows         cd {shown(home.folder)} && {_command()} held list orders")
+        show.say(f"held rows         cd {shown(home.folder)} && {command(home.folder)} held list orders")
         show.say("mapping pages     docs/mappings/")
         show.say(f"logs              {shown(home.logs)}")
         if home.options.keep:
             show.say("to stop           make demo-stop")
 
-    def tidy(self) -> None:
-        """Leave nothing open; take the demo's tables out of a database that somebody lent it."""
+    def let_go(self) -> None:
+        """Send what is still to be said while the server is there, and leave nothing open."""
         if "crosswalk.console.demo.runs" in sys.modules:
             sys.modules["crosswalk.console.demo.runs"].drain()
         if self.house is not None:
             self.house.close()
-        if self.home.options.database and not self.home.options.keep:
-            verdict.drop(self.home.database, verdict.tables(self.home.database) - self.tables)
+
+    def give_back(self) -> None:
+        """Take the demo's tables out of a database that somebody lent it, once nothing runs any more."""
+        if self.claimed:
+            verdict.drop(self.home.database)
 
     def _here(self, binding: str, good: bool = True) -> Ran:
-        measure = self._rows if binding == "orders-to-database" else lambda: self.runs.progress(binding)
-        with self.show.working(TITLES[binding], measure):
+        with self.show.working(TITLES[binding], lambda: self._progress(binding)):
             ran = self.runs.here(binding)
         if ran.good != good:
             raise DemoError(f"the run of {binding} ended as {ran.state}: {ran.message}")
@@ -213,11 +223,12 @@ class Story:
         self.last = ran
         self.show.account(TITLES[binding], ran, where=where, link=self.runs.address(ran))
 
-    def _orders(self) -> str:
-        return self.runs.progress("orders")
-
-    def _rows(self) -> str:
-        return f"{verdict.held(self.home.database)['orders']:,} orders there"
+    def _progress(self, binding: str) -> str:
+        """Requests that have arrived since the beginning, and what there is of the binding by now."""
+        arrived = " and ".join(f"{v['total']} at {k}" for k, v in self.control.counts().items() if k != "sink")
+        if binding == "orders-to-database":
+            return f"requests: {arrived}; {verdict.held(self.home.database)['orders']:,} orders in the database"
+        return f"requests: {arrived}; parts: {self.runs.progress(binding) or 'none yet'}"
 
     def _change(self, share: float, kinds: Sequence[str] = ()) -> list[dict[str, Any]]:
         at = datetime.fromisoformat(self.control.now()) - SETTLED
@@ -231,6 +242,16 @@ def _load() -> None:
     from crosswalk import prefect_deploy  # noqa: F401
     from crosswalk.console.demo import runs  # noqa: F401
     from flows import sync  # noqa: F401
+
+
+def troubles(control: Control) -> str:
+    """The faults that the practice systems have made so far, by kind."""
+    kinds: Counter[str] = Counter()
+    for system in ("shopify", "xero", "sink"):
+        for rule in control.faults(system):
+            name = f"status {rule['status']}" if rule["kind"] == "status" else rule["kind"].replace("_", " ")
+            kinds[name] += rule["applied"]
+    return ", ".join(f"{count} × {name}" for name, count in kinds.most_common() if count) or "nothing"
 
 
 def _kinds(made: Sequence[dict[str, Any]]) -> str:
@@ -251,7 +272,3 @@ def arrived(before: dict[str, Any], after: dict[str, Any]) -> str:
         words = ", ".join(f"{n} {path.replace('/api.xro/2.0/', '')}" for path, n in writes.items())
         told.append(f"{system}: {count}" + (f" ({words})" if words else ""))
     return "; ".join(told)
-
-
-def _command() -> str:
-    return "../../.venv/bin/crosswalk"

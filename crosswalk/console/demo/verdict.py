@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from crosswalk.console.demo.processes import DemoError
 from crosswalk.sandbox.control import Control
 from crosswalk.sandbox.seed import verdict
 from crosswalk.sandbox.seed.oracle import Database
 
-ORDERS = "orders"
+OURS = re.compile(r"orders(_.*)?|crosswalk_.*")
 
 
 def differences(control: Control, address: str, prefix: str) -> list[str]:
@@ -44,13 +46,14 @@ def _cents(amounts: Iterable[object]) -> int:
 
 
 def require_empty(address: str) -> None:
-    """Raises DemoError when the database holds a table of orders already: its counts would not be ours."""
-    engine = create_engine(address)
+    """Raises DemoError when the database holds any table: the demo counts its rows and takes them out afterwards."""
     try:
-        if inspect(engine).has_table(ORDERS):
-            raise DemoError(f"the database has a table {ORDERS!r} already; give the demo an empty database")
-    finally:
-        engine.dispose()
+        there = tables(address)
+    except SQLAlchemyError as error:
+        raise DemoError(f"the database cannot be used: {error}") from error
+    if there:
+        some = ", ".join(sorted(there)[:3])
+        raise DemoError(f"the database holds tables already ({some}); give the demo an empty one. Nothing was changed")
 
 
 def tables(address: str) -> set[str]:
@@ -62,13 +65,14 @@ def tables(address: str) -> set[str]:
         engine.dispose()
 
 
-def drop(address: str, names: Iterable[str]) -> None:
-    """Remove tables that the demo made."""
-    engine: Engine = create_engine(address)
+def drop(address: str) -> None:
+    """Remove what the demo makes in a database that was empty before."""
+    engine = create_engine(address)
     try:
         quote = engine.dialect.identifier_preparer.quote
+        ours = [name for name in tables(address) if OURS.fullmatch(name)]
         with engine.begin() as connection:
-            for name in names:
-                connection.execute(text(f"DROP TABLE IF EXISTS {quote(name)}"))
+            for name in ours:
+                connection.execute(text(f"DROP TABLE {quote(name)}"))
     finally:
         engine.dispose()
