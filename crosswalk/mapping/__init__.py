@@ -28,7 +28,7 @@ from crosswalk.mapping.outcome import HeldRow, Links, Outcome, SkippedRow
 from crosswalk.mapping.refs import Scope
 from crosswalk.mapping.verb import Condition, Made, Refusal, Verb
 from crosswalk.mapping.verbs.arithmetic import Arithmetic, Divide, Money, Round
-from crosswalk.mapping.verbs.basic import Const, Copy, Either, Filled, If
+from crosswalk.mapping.verbs.basic import Const, Copy, Either, Filled, If, Term
 from crosswalk.mapping.verbs.choices import Choose, Lookup
 from crosswalk.mapping.verbs.conditions import And, Compare, Equals, In, IsNull, Not, Or
 from crosswalk.mapping.verbs.contact import Country, Email, Phone
@@ -44,6 +44,6 @@ __all__ = [
     "Either", "Email", "Equals", "Example", "ExampleFailure", "Filled", "First", "Guard", "HeldRow", "Hold", "If", "In",
     "Instant", "IsNull", "Lines", "Link", "Links", "LocalDate", "Lookup", "Made", "Mapping", "Marker", "Match",
     "MatchSum", "Missing", "Money", "Not", "Or", "Outcome", "Phone", "Refusal", "Remove", "Round", "Rule", "Scope",
-    "Skip", "SkippedRow", "Split", "Sum", "Verb", "Wait", "check_examples", "digest", "mirror", "page_name", "render",
-    "require_approved",
+    "Skip", "SkippedRow", "Split", "Sum", "Term", "Verb", "Wait", "check_examples", "digest", "mirror", "page_name",
+    "render", "require_approved",
 ]  # fmt: skip

@@ -30,7 +30,7 @@ from crosswalk.mapping.tables import Tables
 from crosswalk.mapping.values import fits, literal, numeric
 from crosswalk.mapping.verb import Verb, verb
 from crosswalk.mapping.verbs.arithmetic import number
-from crosswalk.mapping.verbs.basic import Const, Copy, If, decided
+from crosswalk.mapping.verbs.basic import Const, Copy, Either, If, Term, decided
 from crosswalk.mapping.verbs.choices import Choose
 from crosswalk.mapping.verbs.references import Link, Marker
 from crosswalk.schemas.base import Field, Record, decimal
@@ -336,8 +336,11 @@ def possible(made_by: Verb, shape: Shape) -> list[Any]:
     """The values that a verb can make, as far as they are known beforehand."""
     if isinstance(made_by, Const):
         return [made_by.value]
-    if isinstance(made_by, If):
-        return [v for o in (made_by.then, made_by.otherwise) for v in possible(verb(o), shape)]
+    if isinstance(made_by, Term):
+        return possible(verb(made_by.operand), shape)
+    if isinstance(made_by, If | Either):
+        several = made_by.operands if isinstance(made_by, Either) else (made_by.then, made_by.otherwise)
+        return [v for o in several for v in possible(verb(o), shape)]
     if isinstance(made_by, Choose):
         fallback = [] if made_by.otherwise is None else [made_by.otherwise]
         if made_by.values:

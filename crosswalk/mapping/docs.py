@@ -10,15 +10,19 @@ from typing import Any
 
 from crosswalk.mapping.build import Built, plain
 from crosswalk.mapping.digest import digest, table_names, verbs
+from crosswalk.mapping.example_records import differences, usual
 from crosswalk.mapping.language import Default, Example, Lines, Mapping, Missing, Rule
 from crosswalk.mapping.tables import Tables
-from crosswalk.mapping.verb import verb
+from crosswalk.mapping.verb import shown, verb
 from crosswalk.mapping.verbs.arithmetic import number
+from crosswalk.mapping.verbs.basic import Term
 from crosswalk.mapping.verbs.choices import Choose
 from crosswalk.mapping.verbs.custom import Custom
 from crosswalk.mapping.verbs.references import Link
 from crosswalk.schemas.base import Field, Record
 from crosswalk.schemas.base import Lines as RecordLines
+
+LONGEST = 60
 
 
 def page_name(mapping: Mapping) -> str:
@@ -44,9 +48,10 @@ def render(mapping: Mapping, tables: Path | None = None, overrides: Path | None 
         _checks(built),
         _waits(mapping),
         _guards(mapping),
+        _terms(mapping),
         *_tables(mapping, tables, overrides),
         _functions(mapping),
-        _examples(mapping.examples),
+        _examples(mapping),
         _rest("Source fields that no rule reads", _unread(mapping.source, built.used)),
         _rest("Target fields that nobody fills", _unfilled(mapping.target, built.filled)),
     ]
@@ -55,14 +60,17 @@ def render(mapping: Mapping, tables: Path | None = None, overrides: Path | None 
 
 def _facts(mapping: Mapping) -> str:
     each = f"each element of `{mapping.each}` of a {mapping.source.name} record" if mapping.each else "each record"
+    alone = "its mark alone" if mapping.marker else "nothing: what was sent stands in the ledger"
     rows = [
         ("source", f"`{mapping.source.name}`, {each}"),
         ("target", f"`{mapping.target.name}`"),
         ("named by", f"`{mapping.key}`" + (f", part `{mapping.part}`" if mapping.part else "")),
         ("our own mark", f"`{mapping.marker}`" if mapping.marker else "none"),
-        ("recognised on first contact by", f"`{mapping.match}`" if mapping.match else "its mark alone"),
+        ("recognised on first contact by", f"`{mapping.match}`" if mapping.match else alone),
     ]
-    return _table(("", ""), rows)
+    facts = _table(("", ""), rows)
+    inside = mapping.each or mapping.built.lines
+    return f"{facts}\n\n`^.` leads from an element of a list to the record that it stands in." if inside else facts
 
 
 def _sign_off(mapping: Mapping, tables: Path | None, overrides: Path | None) -> str:
@@ -122,10 +130,12 @@ def _blocks(blocks: Iterable[Lines], target: Record, at: str) -> list[str]:
 def _checks(built: Built) -> str:
     rows = []
     for c in built.checks:
-        within = f" within {c.tolerance}" if c.tolerance else ""
-        rows.append((c.name, f"{verb(c.left).words()} of the target equals {number(c.right).words()}{within}", c.why))
-    rows += [(f"`{c.target}` of the answer", f"shows {c.verb.words()}", c.why) for c in built.confirms]
-    return f"## Checks\n\nWhat does not hold is held.\n\n{_table(('check', 'what', 'why'), rows)}" if rows else ""
+        within = f", within {c.tolerance}" if c.tolerance else ""
+        rows.append((c.name, verb(c.left).words(), number(c.right).words() + within, c.why))
+    rows += [(f"`{c.target}` of the answer", f"`{c.target}` as the target shows it", c.verb.words(), c.why)
+             for c in built.confirms]  # fmt: skip
+    header = ("check", "of the target", "equals, of the source", "why")
+    return f"## Checks\n\nWhat does not hold is held.\n\n{_table(header, rows)}" if rows else ""
 
 
 def _waits(mapping: Mapping) -> str:
@@ -161,11 +171,25 @@ def _functions(mapping: Mapping) -> str:
     return f"## Functions\n\n{_table(('function', 'makes', 'what it does'), rows)}" if rows else ""
 
 
-def _examples(examples: Sequence[Example]) -> str:
-    if not examples:
+def _terms(mapping: Mapping) -> str:
+    found = {v.name: v for v in verbs(mapping) if isinstance(v, Term)}
+    rows = [(f"*{name}*", verb(term.operand).words()) for name, term in found.items()]
+    return (
+        f"## Terms\n\nWords in *italics* above stand for this.\n\n{_table(('term', 'what it is'), rows)}"
+        if rows
+        else ""
+    )
+
+
+def _examples(mapping: Mapping) -> str:
+    if not mapping.examples:
         return ""
-    rows = [(e.name, _pairs(e.given) or "the base record", _ends(e)) for e in examples]
-    return f"## Examples\n\n{_table(('case', 'given', 'becomes'), rows)}"
+    hint = "\n\nGiven is what differs from the usual record." if mapping.base else ""
+    rows = [(e.name, _pairs(differences(mapping, e)) or "the usual record", _ends(e)) for e in mapping.examples]
+    cases = f"## Examples{hint}\n\n{_table(('case', 'given', 'becomes'), rows)}"
+    if not mapping.base:
+        return cases
+    return f"{cases}\n\n## The usual record\n\n{_pairs(usual(mapping))}"
 
 
 def _ends(example: Example) -> str:
@@ -174,11 +198,32 @@ def _ends(example: Example) -> str:
         return part + "held by " + ", ".join(f"`{h}`" for h in sorted(example.held))
     if example.skipped:
         return f"{part}left out by `{example.skipped}`"
-    return part + ("removed" if example.removed else _pairs(example.expect))
+    if example.removed:
+        return part + "removed"
+    taken = _pairs({f"{name}, if that is taken,": value for name, value in example.taken.items()})
+    return part + "<br>".join(filter(None, (_pairs(example.expect), taken)))
 
 
 def _pairs(values: Any) -> str:
-    return "<br>".join(f"`{k}` = `{v}`" for k, v in values.items())
+    return "<br>".join(_waited(k, v) if k.startswith("@") else f"{_path(k)} {_is(v)}" for k, v in values.items())
+
+
+def _waited(name: str, value: Any) -> str:
+    return f"waits until `{value}` is in `{name[1:]}`"
+
+
+def _path(name: str) -> str:
+    field, comma, more = name.partition(",")
+    return f"`{field}`{comma}{more}"
+
+
+def _is(value: Any) -> str:
+    if value is None:
+        return "is empty"
+    text = str(value)
+    if len(text) > LONGEST:
+        return f"is `{text[:LONGEST]}…` ({len(text):,} characters)"
+    return f"is {shown(value)}" if isinstance(value, bool) else f"= `{text}`"
 
 
 def _unread(source: Record, used: frozenset[str], at: str = "") -> list[str]:

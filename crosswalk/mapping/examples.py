@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from itertools import pairwise
 from typing import Any
 
 from crosswalk.errors import MappingError
 from crosswalk.frames.frame import PARENT, Frame
 from crosswalk.mapping.context import Context
+from crosswalk.mapping.example_records import names, wire
 from crosswalk.mapping.language import Example, Mapping, Remove, Rule, Skip
 from crosswalk.mapping.outcome import HeldRow, Outcome, SkippedRow
-from crosswalk.schemas.base import Field, Lines, Record
 
 CONTEXT = Context(zone="Europe/Amsterdam", prefix="EX", currency="EUR")
-_STEP = re.compile(r"([^\[\]]+)((?:\[\d+\])*)")
 
 
 @dataclass(frozen=True)
@@ -86,16 +83,6 @@ def read_examples(mapping: Mapping) -> Given:
     return Given(checked.good, parsed.kept.take(checked.kept).to_pylist(), refused)
 
 
-def wire(mapping: Mapping, example: Example) -> bytes:
-    """The example's source record as the source sends it."""
-    tree = copy.deepcopy(dict(example.base if example.base is not None else mapping.base))
-    for path, value in example.given.items():
-        _lay(tree, mapping.source, path, copy.deepcopy(value))
-    from crosswalk.frames.payload import render
-
-    return render(_to_wire(mapping.source, tree))
-
-
 def apply_example(mapping: Mapping, example: Example, context: Context = CONTEXT) -> Outcome:
     """What the example's record becomes. Raises MappingError when the source's schema refuses it."""
     given = read_examples(replace(mapping, examples=(example,)))
@@ -111,12 +98,12 @@ def example_problems(mapping: Mapping, filled: set[str], given: Iterable[Any]) -
     refusing |= {"key"} | {f.target for f in mapping.confirms}
     waits = {f"@{getattr(w.link, 'to', '')}" for w in mapping.waits}
     taken = {d.target for d in given if isinstance(d, Rule) and d.taken is not None}
-    known, targets = set(_names(mapping.source)), set(_names(mapping.target))
+    known, targets = set(names(mapping.source)), set(names(mapping.target))
     problems = []
-    names = [e.name for e in mapping.examples]
+    titles = [e.name for e in mapping.examples]
     for example in mapping.examples:
         say = f"example {example.name!r}"
-        if names.count(example.name) > 1:
+        if titles.count(example.name) > 1:
             problems.append(f"{say}: two examples have this name.")
         ends = [
             bool(example.expect) and not example.removed,
@@ -152,90 +139,6 @@ def _given_problems(source: str, known: set[str], example: Example) -> list[str]
                 f"given: {path!r} is a float; write it as text, or as Decimal where the source sends a number."
             )
     return found
-
-
-def _names(record: Record, prefix: str = "") -> Iterable[str]:
-    """Every name that a field of the record, or of its lists, can be written by."""
-    for f in record.fields:
-        yield prefix + f.name
-        yield prefix + f.at
-        if isinstance(f, Lines):
-            yield from _names(f.record, f"{prefix}{f.name}.")
-            yield from _names(f.record, f"{prefix}{f.at}.")
-
-
-def _lay(tree: dict[str, Any], record: Record, path: str, value: Any) -> None:
-    """Set a dotted path, with list positions, in a nested record; objects that exist are kept and added to."""
-    steps: list[str | int] = []
-    for part in path.split("."):
-        name, positions = _STEP.fullmatch(part).groups()  # type: ignore[union-attr]
-        steps.append(name)
-        steps += [int(p) for p in re.findall(r"\d+", positions)]
-    here: Any = tree
-    for step, following in pairwise(steps):
-        if isinstance(step, int):
-            while len(here) <= step:
-                here.append({})
-        elif here.get(step) is None:
-            here[step] = [] if isinstance(following, int) else {}
-        here = here[step]
-        if isinstance(following, int) and isinstance(here, dict):
-            here = here.setdefault("nodes", [])
-    last = steps[-1]
-    if isinstance(last, int):
-        while len(here) <= last:
-            here.append({})
-    if isinstance(value, dict) and isinstance(here[last] if isinstance(last, int) else here.get(last), dict):
-        _merge(here[last], value)
-    else:
-        here[last] = value
-
-
-def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
-    for name, value in more.items():
-        if isinstance(value, dict) and isinstance(into.get(name), dict):
-            _merge(into[name], value)
-        else:
-            into[name] = value
-
-
-def _to_wire(record: Record, tree: dict[str, Any]) -> dict[str, Any]:
-    """Lists and fields that are written by their name move to where the source has them."""
-    result = copy.copy(tree)
-    for f in record.fields:
-        value = _get(result, f.name) if f.at != f.name and _get(result, f.at) is _NONE else _NONE
-        if value is not _NONE and (isinstance(f, Field) or isinstance(value, list)):
-            _put(result, f.name, None, drop=True)
-            _put(result, f.at, value)
-        if isinstance(f, Lines) and isinstance(value := _get(result, f.at), list):
-            _put(result, f.at, [_to_wire(f.record, e) if isinstance(e, dict) else e for e in value])
-        value = _get(result, f.at)
-        if isinstance(f, Field) and isinstance(value, (Decimal, str)):
-            _put(result, f.at, Decimal(value) if f.wire_kind == "number" else str(value))
-    return result
-
-
-_NONE: Any = object()
-
-
-def _get(tree: Any, path: str) -> Any:
-    for step in path.split("."):
-        if not isinstance(tree, dict) or step not in tree:
-            return _NONE
-        tree = tree[step]
-    return tree
-
-
-def _put(tree: dict[str, Any], path: str, value: Any, drop: bool = False) -> None:
-    *branches, leaf = path.split(".")
-    for branch in branches:
-        inner = tree.get(branch)
-        tree[branch] = copy.copy(inner) if isinstance(inner, dict) else {}
-        tree = tree[branch]
-    if drop:
-        tree.pop(leaf, None)
-    else:
-        tree[leaf] = value
 
 
 class _Judge:

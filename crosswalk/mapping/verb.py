@@ -120,6 +120,10 @@ class Verb(ABC):
     def words(self) -> str:
         """What it does, for the mapping's page."""
 
+    def inside(self) -> str:
+        """The same inside what another verb says."""
+        return self.words()
+
     def __add__(self, other: Number) -> Arithmetic:
         return _arithmetic(self, "+", other)
 
@@ -157,6 +161,11 @@ def _arithmetic(left: Number, sign: Literal["+", "-", "*"], right: Number) -> Ar
     from crosswalk.mapping.verbs.arithmetic import Arithmetic
 
     return Arithmetic(left, sign, right)
+
+
+def shown(value: object) -> str:
+    """A constant as the pages show it."""
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"`{value}`"
 
 
 def verb(operand: Operand) -> Verb:

@@ -18,6 +18,7 @@ from crosswalk.mapping import (
     Rule,
     Skip,
     Sum,
+    Term,
 )
 from crosswalk.schemas import shopify, xero
 from mappings.shopify_orders import common, worked
@@ -25,10 +26,13 @@ from mappings.shopify_orders.credit_note_examples import BASE, CANCELLED, ONE_BO
 from mappings.shopify_orders.credit_notes import refund_total
 from mappings.shopify_orders.worked import transaction as moved
 
-given_back = Sum(
-    "transactions.amountSet.shopMoney.amount",
-    where=And(Equals("kind", "REFUND"), In("status", ("SUCCESS", "PENDING"))),
-    empty=0,
+given_back = Term(
+    "money given back",
+    Sum(
+        "transactions.amountSet.shopMoney.amount",
+        where=And(Equals("kind", "REFUND"), In("status", ("SUCCESS", "PENDING"))),
+        empty=0,
+    ),
 )
 still_owed = refund_total - given_back
 

@@ -24,6 +24,7 @@ from crosswalk.mapping import (
     Or,
     Skip,
     Split,
+    Term,
     Verb,
 )
 
@@ -66,12 +67,13 @@ def units_billed() -> Verb:
     """What the invoice bills of an order line: what is left of it and what was refunded; units that an edit removed are
     in neither."""
     refunded = MatchSum("^.refunds.refundLineItems", key="lineItem.id", by="id", value="quantity", empty=0)
-    return Copy("currentQuantity") + refunded
+    return Term("units billed", Copy("currentQuantity") + refunded)
 
 
 def country(order: str) -> Verb:
     """Where the goods go: the shipping address, else the billing address, else the shop's own country."""
-    return Either(f"{order}shippingAddress.countryCodeV2", f"{order}billingAddress.countryCodeV2", Const(HOME))
+    addresses = (f"{order}shippingAddress.countryCodeV2", f"{order}billingAddress.countryCodeV2")
+    return Term("country of sale", Either(*addresses, Const(HOME)))
 
 
 def tax_type(order: str) -> Verb:

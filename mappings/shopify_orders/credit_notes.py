@@ -27,20 +27,28 @@ from crosswalk.mapping import (
     Rule,
     Skip,
     Sum,
+    Term,
     Wait,
 )
 from crosswalk.schemas import shopify, xero
 from mappings.shopify_orders import common
 from mappings.shopify_orders.credit_note_examples import BASE, EXAMPLES
 
-subtotals = Sum("refundLineItems.subtotalSet.shopMoney.amount", empty=0) + Sum(
-    "refundShippingLines.subtotalAmountSet.shopMoney.amount", empty=0
+subtotals = Term(
+    "goods and shipping",
+    Sum("refundLineItems.subtotalSet.shopMoney.amount", empty=0)
+    + Sum("refundShippingLines.subtotalAmountSet.shopMoney.amount", empty=0),
 )
-taxes = Sum("refundLineItems.totalTaxSet.shopMoney.amount", empty=0) + Sum(
-    "refundShippingLines.taxAmountSet.shopMoney.amount", empty=0
+taxes = Term(
+    "tax on goods and shipping",
+    Sum("refundLineItems.totalTaxSet.shopMoney.amount", empty=0)
+    + Sum("refundShippingLines.taxAmountSet.shopMoney.amount", empty=0),
 )
-adjustments = Sum("orderAdjustments.amountSet.shopMoney.amount", empty=0)
-refund_total = If(Equals("^.taxesIncluded", True), subtotals - adjustments, subtotals + taxes - adjustments)
+adjustments = Term("adjustments", Sum("orderAdjustments.amountSet.shopMoney.amount", empty=0))
+refund_total = Term(
+    "total of the refund",
+    If(Equals("^.taxesIncluded", True), subtotals - adjustments, subtotals + taxes - adjustments),
+)
 
 
 def is_used(note: Dict[str, Any]) -> bool:
@@ -132,7 +140,7 @@ refunds_to_credit_notes = Mapping(
         Wait(
             "the invoice of its order",
             Link("^.id", to="xero.invoices", of="shopify.orders"),
-            why="a credit note without its invoice would halve the year",
+            why="a credit note without its invoice would understate the sales",
         )
     ],
     rules=[

@@ -31,6 +31,7 @@ from crosswalk.mapping import (
     Remove,
     Rule,
     Sum,
+    Term,
 )
 from crosswalk.schemas import shopify, xero
 from mappings.shopify_orders import common, worked
@@ -90,9 +91,9 @@ shipping = Lines(
     ],
 )
 
-billed = Sum("LineItems", of=Copy("Quantity") * Copy("UnitAmount"))
-discounted = Either(Sum("LineItems.DiscountAmount"), Const(0))
-taxed = Sum("LineItems.TaxAmount")
+billed = Term("units times prices", Sum("LineItems", of=Copy("Quantity") * Copy("UnitAmount")))
+discounted = Term("discounts", Either(Sum("LineItems.DiscountAmount"), Const(0)))
+taxed = Term("tax of the lines", Sum("LineItems.TaxAmount"))
 
 orders_to_invoices = Mapping(
     "Shopify orders become Xero sales invoices",

@@ -185,7 +185,7 @@ def test_what_cannot_be_decided_is_held() -> None:
         Lines("Lines", each="", when=Equals("flag", True), why="x", rules=[Rule("Text", Copy("id"))]),
     ):
         (held,) = applied(bills(declared), thing("1", flag=None)).held
-        assert "cannot tell whether `flag` is `True`" in held.reason
+        assert "cannot tell whether `flag` is yes" in held.reason
         assert held.rule == getattr(declared, "name", "Lines")
 
 

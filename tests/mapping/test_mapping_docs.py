@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pytest
 from bill_kit import CUSTOMER, DATE_RULE, LINES, NUMBER, RULES, STATUS, TEST_SKIP, bills
 
-from crosswalk.errors import NotApproved, TableError
+from crosswalk.errors import MappingError, NotApproved, TableError
 from crosswalk.mapping import (
     LEAVE_OUT,
     Approved,
@@ -21,9 +21,11 @@ from crosswalk.mapping import (
     Choose,
     Compare,
     Confirm,
+    Const,
     Copy,
     Custom,
     Default,
+    Either,
     Equals,
     Example,
     Guard,
@@ -34,6 +36,7 @@ from crosswalk.mapping import (
     Remove,
     Rule,
     Sum,
+    Term,
     Wait,
     digest,
     page_name,
@@ -92,7 +95,7 @@ PAGE = [
     ("", "| our own mark | `Number` |"),
     ("", "| recognised on first contact by | `Note` |"),
     ("Sign-off", "Not signed off."),
-    ("Left out", "| tests | `flag` is `True` | tests are no sales |"),
+    ("Left out", "| tests | `flag` is yes | tests are no sales |"),
     ("Held", "| big | `amount` is more than `5` | w |"),
     ("Removed", "| gone | `name` is `gone` | w |"),
     ("Fields of test.bills", "| `Number` | our mark: the connection’s prefix, `id`, joined with `-` | hold |  |"),
@@ -100,16 +103,16 @@ PAGE = [
     ("Fields of test.bills", "the test.people record that `other.name` of test.customers became | hold | waits |"),
     ("Fields of test.bills", "because that is all a note needs.; if that is taken, `id` | leave out |  | source | w |"),
     ("Lines: one from each of `lines`", "| `Text` | `title` | hold |  | source |  |"),
-    ("Lines: one from the record itself where `flag` is `False`", "one more"),
-    ("Checks", "| total | the sum of `Lines.Amount` of the target equals `amount` within 0.01 | the cent counts |"),
-    ("Checks", "| `Total` of the answer | shows `amount` | the answer shows it |"),
+    ("Lines: one from the record itself where `flag` is no", "one more"),
+    ("Checks", "| total | the sum of `Lines.Amount` | `amount`, within 0.01 | the cent counts |"),
+    ("Checks", "| `Total` of the answer | `Total` as the target shows it | `amount` | the answer shows it |"),
     ("Waits", "| its parent | the a.b record that `id` of c.d became | parents come first |"),
     ("Guards", "| paid | Money is booked against the bill. | a paid bill is not changed |"),
     ("Table notes.csv", "| a | A | first \\| of all |"),
     ("Functions", "| `initials` | text | The first letter, because that is all a note needs. |"),
     ("Examples", "| a thing | `name` = `a` | `Note` = `A`<br>`Lines[0].Text` = `x` |"),
     ("Examples", "| a big one | `amount` = `10` | held by `big` |"),
-    ("Examples", "| a test | `flag` = `True` | left out by `tests` |"),
+    ("Examples", "| a test | `flag` is yes | left out by `tests` |"),
     ("Source fields that no rule reads", "`rate`, `count`, `day`, `secret`, `lines.id`, `lines.count`, `lines.flag`, "
                                          "`lines.taxes (list)`, `returns (list)`"),
     ("Target fields that nobody fills", "`Lines.Quantity`, `Lines.Tags (list)`"),
@@ -222,3 +225,37 @@ def test_without_a_sign_off_nothing_runs(tables: Path) -> None:
     assert "Changed since Ann signed off on 2026-11-20." in render(signed)
     with pytest.raises(NotApproved):
         require_approved(replace(mapping, approved=Approved(" ", "2026-11-20", digest(mapping))))
+
+
+def test_a_term_is_named_where_it_is_used_and_explained_once() -> None:
+    """A rule that is written with a name for a part of it shows the name, and the page says what it stands for."""
+    total = Term("total", Sum("lines.amount", empty=0))
+    note = Rule("Note", Term("short name", Either("name", "id")), why="w")
+    page = render(
+        bills(
+            STATUS,
+            note,
+            Hold("large", Compare(total, ">", 5), why="w"),
+            Check("c", Sum("Lines.Amount"), total, why="w"),
+        )
+    )
+    assert (
+        "| large | *total* is more than `5` | w |" in page and "| c | the sum of `Lines.Amount` | *total* | w |" in page
+    )
+    assert "| *total* | the sum of `lines.amount` (or `0`) |" in page
+    assert "| *short name* | the first that is there of `name`, `id` |" in page
+    assert page.count("(or `0`)") == 1
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_term_needs_its_name(name: str) -> None:
+    """A term without a name could not be explained."""
+    with pytest.raises(MappingError, match="Term needs a name"):
+        bills(STATUS, Rule("Note", Term(name, Copy("name")), why="w"))
+
+
+@pytest.mark.parametrize("wrap", [lambda v: Term("note", v), lambda v: Either("name", v), lambda v: Either(v, "name")])
+def test_a_constant_is_seen_through_what_it_stands_in(wrap: Any) -> None:
+    """A value that the target does not take is refused, wherever in the rule it stands."""
+    with pytest.raises(MappingError, match="longer than 5"):
+        bills(STATUS, Rule("Note", wrap(Const("too long")), why="w"))

@@ -61,6 +61,7 @@ from crosswalk.mapping import (
     Round,
     Split,
     Sum,
+    Term,
     Verb,
 )
 from crosswalk.mapping.refs import Scope
@@ -126,6 +127,7 @@ VERBS: dict[str, tuple[Verb, Callable[[dict[str, Any]], Any], float]] = {
     "Const": (Const("x"), lambda r: "x", 4),
     "Either": (Either("other.name", "name"), lambda r: r["name"] if r["other.name"] is None else r["other.name"], 4),
     "If": (If(Equals("flag", True), "name", "secret"), lambda r: r["name"] if r["flag"] else r["secret"], 2),
+    "Term": (Term("who", "name"), lambda r: r["name"], 40),
     "Filled": (Filled("name"), lambda r: r["name"].strip() or None, 2),
     "Concat": (Concat("name", "secret", separator="-"), lambda r: f"{r['name']}-{r['secret']}", 1.5),
     "Split": (Split("name", " ", 1), lambda r: r["name"].split(" ")[1], 0.8),

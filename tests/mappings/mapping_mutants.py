@@ -53,6 +53,7 @@ from crosswalk.mapping import (
     Skip,
     Split,
     Sum,
+    Term,
     Verb,
     Wait,
     check_examples,
@@ -327,6 +328,10 @@ class _Mutator:
         yield "Marker: bare", replace(v, bare=not v.bare)
         yield from self.fields(v, shape, "operand")
 
+    def term(self, v: Term, shape: Shape) -> Iterator[Variant]:
+        for label, new in self.operand(v.operand, shape):
+            yield label, replace(v, operand=new)
+
     def filled(self, v: Filled, shape: Shape) -> Iterator[Variant]:
         yield "Filled: not", v.operand if isinstance(v.operand, Verb) else Copy(v.operand)
         yield from self.fields(v, shape, "operand")
@@ -357,6 +362,7 @@ VERBS: dict[type, Callable[[_Mutator, Any, Shape], Iterator[Variant]]] = {
     Sum: _Mutator.of_list, First: _Mutator.of_list, Match: _Mutator.match, MatchSum: _Mutator.match,
     Link: _Mutator.link, Marker: _Mutator.marker, Cut: _Mutator.cut, Split: _Mutator.split,
     Arithmetic: _Mutator.arithmetic, Filled: _Mutator.filled, Or: _Mutator.several,
+    Term: _Mutator.term,
 }  # fmt: skip
 
 

@@ -70,7 +70,10 @@ class Arithmetic(Verb):
         return int(whole + max(left.scale, right.scale) + 1)
 
     def words(self) -> str:
-        return f"({number(self.left).words()} {self.sign} {number(self.right).words()})"
+        return f"{number(self.left).inside()} {self.sign} {number(self.right).inside()}"
+
+    def inside(self) -> str:
+        return f"({self.words()})"
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,8 @@ class Divide(Verb):
         return fit(made, pa.decimal128(WIDE, self.scale))
 
     def words(self) -> str:
-        return (
-            f"({number(self.left).words()} / {number(self.right).words()}), {self.scale} digits, {_mode(self.rounding)}"
-        )
+        quotient = f"({number(self.left).inside()} / {number(self.right).inside()})"
+        return f"{quotient}, {self.scale} digits, {_mode(self.rounding)}"
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class Round(Verb):
         return fit(made.then(rounded), pa.decimal128(WIDE, min(self.scale, scale(rounded.type))))
 
     def words(self) -> str:
-        return f"{number(self.operand).words()} rounded to {self.scale} digits, {_mode(self.rounding)}"
+        return f"{number(self.operand).inside()} rounded to {self.scale} digits, {_mode(self.rounding)}"
 
 
 @dataclass(frozen=True)
@@ -176,9 +178,9 @@ class Money(Verb):
         return refuse(needed, "no such currency", codes.values)
 
     def words(self) -> str:
-        of = "the account’s currency" if self.currency is None else verb(self.currency).words()
+        of = "the account’s currency" if self.currency is None else verb(self.currency).inside()
         how = "nothing is rounded" if self.rounding == "exact" else _mode(self.rounding)
-        return f"{number(self.operand).words()} in the smallest units of {of}, {how}"
+        return f"{number(self.operand).inside()} in the smallest units of {of}, {how}"
 
 
 @lru_cache(maxsize=512)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from crosswalk.errors import MappingError
 from crosswalk.mapping.refs import Scope, Shape
 from crosswalk.mapping.values import fit, fits, literal, natural
-from crosswalk.mapping.verb import Condition, Made, Operand, Refusal, Verb, refuse, refused_rows, verb, without
+from crosswalk.mapping.verb import Condition, Made, Operand, Refusal, Verb, refuse, refused_rows, shown, verb, without
 from crosswalk.schemas.base import BOOLEAN, Type
 
 
@@ -47,7 +47,10 @@ class Const(Verb):
         return Made(pa.repeat(literal(self.value, want or natural(self.value).arrow), len(scope)))
 
     def words(self) -> str:
-        return f"always `{self.value}`"
+        return f"always {shown(self.value)}"
+
+    def inside(self) -> str:
+        return shown(self.value)
 
 
 @dataclass(frozen=True, init=False)
@@ -72,7 +75,10 @@ class Either(Verb):
         return Made(result, tuple(refusals))
 
     def words(self) -> str:
-        return "the first that is there of " + ", ".join(o.words() for o in self.operands)
+        return "the first that is there of " + ", ".join(o.inside() for o in self.operands)
+
+    def inside(self) -> str:
+        return f"({self.words()})"
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,13 @@ class If(Verb):
         return Made(pc.if_else(when.values, then.values, otherwise.values), tuple(refusals))
 
     def words(self) -> str:
-        return f"{verb(self.then).words()} if {self.when.words()}, otherwise {verb(self.otherwise).words()}"
+        otherwise = verb(self.otherwise)
+        # One decision after the other reads as a list; elsewhere what belongs together is in brackets.
+        rest = otherwise.words() if isinstance(otherwise, If) else otherwise.inside()
+        return f"{verb(self.then).inside()} if {self.when.words()}, otherwise {rest}"
+
+    def inside(self) -> str:
+        return f"({self.words()})"
 
 
 def decided(when: object, shape: Shape) -> None:
@@ -146,7 +158,7 @@ class Filled(Verb):
         return made.then(without(trimmed, pc.equal(trimmed, "")))
 
     def words(self) -> str:
-        return f"{verb(self.operand).words()} unless blank"
+        return f"{verb(self.operand).inside()} unless blank"
 
 
 def textual(operand: Operand, shape: Shape, want: Type | None = None) -> Type:
@@ -155,3 +167,22 @@ def textual(operand: Operand, shape: Shape, want: Type | None = None) -> Type:
     if kind.arrow != pa.string():
         raise MappingError(f"{verb(operand).words()} is {kind.name}, and text is needed.")
     return kind
+
+
+@dataclass(frozen=True)
+class Term(Verb):
+    """A verb with a name of its own: other rules' words use the name, and the page explains it once."""
+
+    name: str
+    operand: Operand
+
+    def type(self, shape: Shape, want: Type | None = None) -> Type:
+        if not self.name.strip():
+            raise MappingError("Term needs a name, which the page explains.")
+        return verb(self.operand).type(shape, want)
+
+    def make(self, scope: Scope, want: pa.DataType | None = None) -> Made:
+        return verb(self.operand).make(scope, want)
+
+    def words(self) -> str:
+        return f"*{self.name}*"

@@ -13,7 +13,7 @@ from crosswalk.errors import MappingError, TableError
 from crosswalk.mapping.refs import Scope, Shape
 from crosswalk.mapping.tables import HOLD, Choices, Tables
 from crosswalk.mapping.values import fit, fits, literal, locate
-from crosswalk.mapping.verb import Made, Operand, Refusal, Verb, refuse, verb
+from crosswalk.mapping.verb import Made, Operand, Refusal, Verb, refuse, shown, verb
 from crosswalk.schemas.base import TEXT, Type
 
 
@@ -130,12 +130,14 @@ class Choose(Verb):
         return pc.binary_join_element_wise(*texts, " / ")
 
     def words(self) -> str:
-        what = ", ".join(key.words() for _, key in self.keys)
         if self.values:
-            pairs = ", ".join(f"`{k}` becomes `{v}`" for k, v in self.values)
-            return f"{what}: {pairs}"
+            pairs = ", ".join(f"{shown(k)} becomes {shown(v)}" for k, v in self.values)
+            return f"{self.keys[0][1].inside()}: {pairs}"
         column = "" if self.value == "outcome" else f", column `{self.value}`"
-        return f"{what} looked up in `{self.table}`{column}"
+        if len(self.keys) == 1:
+            return f"{self.keys[0][1].inside()} looked up in `{self.table}`{column}"
+        keys = " and ".join(f"{name} ({key.words()})" if name else key.inside() for name, key in self.keys)
+        return f"what `{self.table}`{column} says by {keys}"
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ class Lookup(Verb):
         return Made(found.values, (*made.refusals, *found.refusals, *twice))
 
     def words(self) -> str:
-        return f"`{self.value}` of the {self.table} whose `{self.key}` is {verb(self.operand).words()}"
+        return f"`{self.value}` of the {self.table} whose `{self.key}` is {verb(self.operand).inside()}"
 
 
 def _one(table: pa.Table, column: str, name: str) -> pa.Array:

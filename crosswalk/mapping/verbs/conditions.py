@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from crosswalk.errors import MappingError
 from crosswalk.mapping.refs import Scope, Shape
 from crosswalk.mapping.values import literal, numeric, scale
-from crosswalk.mapping.verb import Condition, Made, Operand, Verb, verb
+from crosswalk.mapping.verb import Condition, Made, Operand, Verb, shown, verb
 from crosswalk.mapping.verbs.basic import Const, decided
 from crosswalk.schemas.base import BOOLEAN, Type
 
@@ -43,7 +43,7 @@ class IsNull(Condition):
         return made.then(pc.is_null(made.values))
 
     def words(self) -> str:
-        return f"{verb(self.operand).words()} is missing"
+        return f"{verb(self.operand).inside()} is missing"
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class Compare(Condition):
         return self.right if isinstance(self.right, Verb) else Const(self.right)
 
     def words(self) -> str:
-        right = self.right.words() if isinstance(self.right, Verb) else f"`{self.right}`"
-        return f"{verb(self.left).words()} {WORDS.get(self.sign, self.sign)} {right}"
+        right = self.right.inside() if isinstance(self.right, Verb) else shown(self.right)
+        return f"{verb(self.left).inside()} {WORDS.get(self.sign, self.sign)} {right}"
 
 
 def Equals(left: Operand, right: Any) -> Compare:
@@ -126,7 +126,7 @@ class In(Condition):
         return made.then(pc.if_else(pc.is_valid(made.values), found, pa.scalar(None, pa.bool_())))
 
     def words(self) -> str:
-        return f"{verb(self.operand).words()} is one of {', '.join(f'`{v}`' for v in self.values)}"
+        return f"{verb(self.operand).inside()} is one of {', '.join(map(shown, self.values))}"
 
 
 @dataclass(frozen=True, init=False)
@@ -149,7 +149,10 @@ class And(_Several):
         return _combine(self.operands, scope, pc.and_kleene, pa.scalar(False))
 
     def words(self) -> str:
-        return " and ".join(o.words() for o in self.operands)
+        return " and ".join(o.inside() for o in self.operands)
+
+    def inside(self) -> str:
+        return f"({self.words()})"
 
 
 class Or(_Several):
@@ -159,7 +162,10 @@ class Or(_Several):
         return _combine(self.operands, scope, pc.or_kleene, pa.scalar(True))
 
     def words(self) -> str:
-        return "(" + " or ".join(o.words() for o in self.operands) + ")"
+        return " or ".join(o.inside() for o in self.operands)
+
+    def inside(self) -> str:
+        return f"({self.words()})"
 
 
 @dataclass(frozen=True)
@@ -177,7 +183,9 @@ class Not(Condition):
         return made.then(pc.invert(made.values))
 
     def words(self) -> str:
-        return f"not {self.operand.words()}"
+        if isinstance(self.operand, IsNull):
+            return f"{verb(self.operand.operand).inside()} is there"
+        return f"not {self.operand.inside()}"
 
 
 def _combine(operands: tuple[Condition, ...], scope: Scope, how: Any, decides: pa.Scalar) -> Made:

@@ -41,7 +41,7 @@ class Country(Verb):
 
     def words(self) -> str:
         form = {"alpha_2": "two-letter code", "alpha_3": "three-letter code", "numeric": "number", "name": "name"}
-        return f"the country {verb(self.operand).words()} as its {form[self.to]}"
+        return f"the country {verb(self.operand).inside()} as its {form[self.to]}"
 
 
 @lru_cache(maxsize=4096)
@@ -81,8 +81,8 @@ class Phone(Verb):
         return made.then(result, *where.refusals, *refuse(wrong, "not a telephone number", made.values))
 
     def words(self) -> str:
-        of = "" if self.country is None else f", in {verb(self.country).words()} where it has no country"
-        return f"the telephone number {verb(self.operand).words()} in international form{of}"
+        of = "" if self.country is None else f", in {verb(self.country).inside()} where it has no country"
+        return f"the telephone number {verb(self.operand).inside()} in international form{of}"
 
 
 @lru_cache(maxsize=16384)
@@ -122,4 +122,4 @@ class Email(Verb):
         return made.then(pc.if_else(pc.is_valid(good), joined, pa.scalar(None, pa.string())), *wrong)
 
     def words(self) -> str:
-        return f"the e-mail address {verb(self.operand).words()}"
+        return f"the e-mail address {verb(self.operand).inside()}"

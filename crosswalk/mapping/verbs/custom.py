@@ -87,7 +87,7 @@ class Custom(Verb):
 
     def words(self) -> str:
         text = " ".join((inspect.getdoc(self.function) or "").split("\n\n")[0].split())
-        of = ", ".join([*(o.words() for o in self.operands), *(f"`{p}`" for p in self.reads)])
+        of = ", ".join([*(o.inside() for o in self.operands), *(f"`{p}`" for p in self.reads)])
         return f"{self.name} of {of}: {text}"
 
 

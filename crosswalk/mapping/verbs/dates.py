@@ -44,7 +44,7 @@ class LocalDate(Verb):
         return made.then(local_times(made.values, self.zone or scope.context.zone).cast(pa.date32()))
 
     def words(self) -> str:
-        return f"the calendar day of {verb(self.operand).words()} in {self.zone or 'the account’s zone'}"
+        return f"the calendar day of {verb(self.operand).inside()} in {self.zone or 'the account’s zone'}"
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Instant(Verb):
         return made.then(chosen.cast(INSTANT.arrow), *refusals)
 
     def words(self) -> str:
-        return f"{verb(self.operand).words()} as an instant, read in {self.zone or 'the account’s zone'}"
+        return f"{verb(self.operand).inside()} as an instant, read in {self.zone or 'the account’s zone'}"
 
 
 def _calendar(text: pa.Array) -> pa.Array:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from crosswalk.errors import MappingError
 from crosswalk.mapping.refs import Scope, Shape
 from crosswalk.mapping.values import WIDE, coded, exact, fit, literal, scale
-from crosswalk.mapping.verb import Condition, Made, Operand, Refusal, Verb, refuse, refused_rows, verb
+from crosswalk.mapping.verb import Condition, Made, Operand, Refusal, Verb, refuse, refused_rows, shown, verb
 from crosswalk.mapping.verbs.arithmetic import numeric_type
 from crosswalk.mapping.verbs.basic import decided, undecided
 from crosswalk.schemas.base import INTEGER, Type, decimal
@@ -70,9 +70,8 @@ class Sum(_Listed):
         return _or_empty(Made(result, all_refusals), at, self.empty)
 
     def words(self) -> str:
-        what = f"`{self.path}`" if self.of is None else f"{verb(self.of).words()} over `{self.path}`"
-        none = "" if self.empty is None else f", `{self.empty}` if there are none"
-        return f"the sum of {what}{_where(self.where)}{none}"
+        what = f"`{self.path}`" if self.of is None else f"{verb(self.of).inside()} over `{self.path}`"
+        return f"the sum of {what}{_where(self.where)}{_none(self.empty)}"
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ class First(_Listed):
 
     def words(self) -> str:
         which = "last" if self.last else "first"
-        what = f"`{self.path}`" if self.of is None else f"{verb(self.of).words()} of `{self.path}`"
+        what = f"`{self.path}`" if self.of is None else f"{verb(self.of).inside()} of `{self.path}`"
         return f"the {which} {what}{_where(self.where)}"
 
 
@@ -160,7 +159,7 @@ class Match(_Listed):
         return Made(made.values.take(at), (*by.refusals, *lifted, *twice))
 
     def words(self) -> str:
-        return f"{verb(self.value).words()} of the one in `{self.path}` whose `{self.key}` is {verb(self.by).words()}"
+        return f"{verb(self.value).inside()} of the one in `{self.path}` whose `{self.key}` is {verb(self.by).inside()}"
 
 
 @dataclass(frozen=True)
@@ -197,9 +196,8 @@ class MatchSum(_Listed):
         return _or_empty(Made(result, (*by.refusals, *lifted)), at, self.empty)
 
     def words(self) -> str:
-        none = "" if self.empty is None else f", `{self.empty}` if there are none"
-        which = f"all in `{self.path}` whose `{self.key}` is {verb(self.by).words()}"
-        return f"the sum of {verb(self.value).words()} over {which}{none}"
+        which = f"all in `{self.path}` whose `{self.key}` is {verb(self.by).inside()}"
+        return f"the sum of {verb(self.value).inside()} over {which}{_none(self.empty)}"
 
 
 def _records(scope: Scope, path: str) -> tuple[Scope, pa.Array, pa.Array]:
@@ -239,4 +237,8 @@ def _or_empty(sums: Made, at: pa.Array, empty: Any) -> Made:
 
 
 def _where(where: Condition | None) -> str:
-    return "" if where is None else f" where {where.words()}"
+    return "" if where is None else f" (only where {where.words()})"
+
+
+def _none(empty: Any) -> str:
+    return "" if empty is None else f" (or {shown(empty)})"

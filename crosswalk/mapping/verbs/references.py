@@ -55,8 +55,8 @@ class Link(Verb):
     def words(self) -> str:
         which = ""
         if self.part:
-            which = f", part {self.part.words() if isinstance(self.part, Verb) else f'`{self.part}`'}"
-        return f"the {self.to} record that {verb(self.operand).words()} of {self.of} became{which}"
+            which = f", part {self.part.inside() if isinstance(self.part, Verb) else f'`{self.part}`'}"
+        return f"the {self.to} record that {verb(self.operand).inside()} of {self.of} became{which}"
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,6 @@ class Marker(Verb):
 
     def words(self) -> str:
         if self.bare:
-            return f"our mark: {verb(self.operand).words()} alone"
+            return f"our mark: {verb(self.operand).inside()}, and nothing else"
         kind = f"`{self.kind}`, " if self.kind else ""
-        return f"our mark: the connection’s prefix, {kind}{verb(self.operand).words()}, joined with `-`"
+        return f"our mark: the connection’s prefix, {kind}{verb(self.operand).inside()}, joined with `-`"

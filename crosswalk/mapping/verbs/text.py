@@ -56,7 +56,7 @@ class Concat(Verb):
 
     def words(self) -> str:
         glue = f" with {self.separator!r} between" if self.separator else ""
-        return " and ".join(o.words() for o in self.operands) + f" joined{glue}"
+        return " and ".join(o.inside() for o in self.operands) + f" joined{glue}"
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ class Split(Verb):
 
     def words(self) -> str:
         which = f"part {self.part + 1}" if self.part >= 0 else f"part {-self.part} from the end"
-        return f"{which} of {verb(self.operand).words()} split at {self.separator!r}"
+        which = {0: "the first part", -1: "the last part"}.get(self.part, which)
+        return f"{which} of {verb(self.operand).inside()} split at {self.separator!r}"
 
 
 @dataclass(frozen=True)
@@ -109,4 +110,4 @@ class Cut(Verb):
         return made.then(pc.utf8_slice_codeunits(made.values, 0, self.length))
 
     def words(self) -> str:
-        return f"{verb(self.operand).words()}, cut after {self.length} characters"
+        return f"{verb(self.operand).inside()}, cut after {self.length} characters"
