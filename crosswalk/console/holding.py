@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
@@ -34,13 +35,10 @@ def list_(binding: str | None = None, /, *, rule: str | None = None, limit: int 
         rule: Only those that this rule holds.
         limit: At most so many; 100 without it.
     """
-    from crosswalk.store import held
-
     settings = place.settings()
     scopes = _scopes(settings, binding)
     with place.store(settings) as store:
-        rows = held.listing(store, settings.binding(binding).scope if binding else None, limit=1_000_000)
-    rows = [r for r in rows if r.scope in scopes and rule in (None, r.rule)]
+        rows, count = _listing(store, scopes, rule, limit)
     if not rows:
         show.say("No rows are held.")
         return 0
@@ -49,11 +47,11 @@ def list_(binding: str | None = None, /, *, rule: str | None = None, limit: int 
         [
             (r.id[:SHORT], scopes[r.scope].name, r.key, r.part, _rule(r),
              r.field, r.reason, r.times, show.when(r.first_at))
-            for r in rows[:limit]
+            for r in rows
         ],
     )  # fmt: skip
-    if len(rows) > limit:
-        show.say(f"{len(rows)} rows are held, {limit} are shown: give --limit or --rule.")
+    if count > len(rows):
+        show.say(f"{count} rows are held, {len(rows)} are shown: give --limit or --rule.")
     show.say("Next: crosswalk held show ID; when the cause is mended, crosswalk held retry BINDING")
     return 0
 
@@ -111,6 +109,20 @@ def retry(binding: str, /, *, rule: str | None = None, key: list[str] | None = N
         return 0
     show.say(f"{count} held rows will be tried again.\nNext: crosswalk run {binding}")
     return 0
+
+
+def _listing(store: Store, scopes: Collection[str], rule: str | None, limit: int) -> tuple[list[Row[Any]], int]:
+    """The newest held rows without their records, and how many there are."""
+    from sqlalchemy import func, select
+
+    from crosswalk.store.tables import HELD
+
+    mine: list[Any] = [HELD.c.scope.in_(scopes), HELD.c.open.is_(True)]
+    mine += [HELD.c.rule == rule] if rule else []
+    query = select(*(c for c in HELD.c if c.name != "raw")).where(*mine)
+    with store.reading() as connection:
+        rows = list(connection.execute(query.order_by(HELD.c.last_at.desc(), HELD.c.id).limit(limit)))
+        return rows, int(connection.execute(select(func.count()).select_from(HELD).where(*mine)).scalar_one())
 
 
 def _rule(row: Row[Any]) -> str:

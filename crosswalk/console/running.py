@@ -195,11 +195,16 @@ def _run(binding: str, wanted: Request, *, bare: bool) -> int:
         try:
             account = body.run(session, body.Steps(progress=_progress))
         except CrosswalkError as error:
-            error.safe = error.safe or "what was committed stands; the cursor is where the last whole chunk left it"
-            error.next_command = error.next_command or f"crosswalk status {binding}"
+            _complete(error, binding)
             raise
         _show(binding, account, house.clock.boot() - began)
         return 0
+
+
+def _complete(error: CrosswalkError, binding: str) -> None:
+    """What holds of every failed run, where the error itself does not say it."""
+    error.safe = error.safe or "what was committed stands; the cursor is where the last whole chunk left it"
+    error.next_command = error.next_command or f"crosswalk status {binding}"
 
 
 def _progress(account: Account) -> None:
@@ -218,6 +223,8 @@ def _through_prefect(binding: str, wanted: Request, api: str) -> int:
     if isinstance(found, Account):
         _show(binding, found)
     if isinstance(found, BaseException):
+        if isinstance(found, CrosswalkError):
+            _complete(found, binding)
         show.error(found)
         if not isinstance(found, CrosswalkError):
             show.warn("Safe: what was committed stands\nNext: the log on the run's page in Prefect says where it arose")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from crosswalk.console import place, show
-from crosswalk.errors import Busy, SettingsError, StoreError
+from crosswalk.errors import Busy, SettingsError
 
 if TYPE_CHECKING:
     from crosswalk.settings import Settings
@@ -105,14 +105,7 @@ def backup(file: Path, /) -> int:
     from crosswalk.store.backup import backup as write
 
     with place.store(place.settings()) as store:
-        try:
-            counts = write(store, file)
-        except OSError as error:
-            raise StoreError(
-                f"the backup {file} could not be written: {error}",
-                safe="the store is as it was; an older backup of this name too",
-                next_command="free some space or name another place, then crosswalk store backup FILE",
-            ) from error
+        counts = write(store, file)
         show.say(f"{sum(counts.values())} rows of {_where(store)} are in {file}.")
     show.say("Keep CROSSWALK_KEY too, apart from it: without the key the file cannot be restored.")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import houses
 import pytest
+from cryptography.fernet import Fernet
 
 from crosswalk.console import main
 from crosswalk.runs.wiring import House
@@ -105,3 +107,17 @@ def connected(folder: Folder) -> None:
     """The practice Xero's grant is kept in the store, as after a person's login."""
     with folder.house() as house:
         houses.consent(house, folder.practice)
+
+
+def staging(folder: Folder) -> None:
+    """The folder becomes one of staging, with a start, a store and a key."""
+    text = (folder.path / "crosswalk.toml").read_text()
+    text = re.sub(r"(account = .*)", r'\1\nenvironment = "staging"', text)
+    text = re.sub(r"(target = .*)", r'\1\nstart = "2026-01-01T00:00:00Z"', text)
+    (folder.path / "crosswalk.toml").write_text(text)
+    patch = folder.patch
+    patch.setenv("CROSSWALK_ENV", "staging")
+    patch.setenv("CROSSWALK_STORE", f"sqlite:///{folder.path / 'staging.db'}")
+    patch.setenv("CROSSWALK_KEY", Fernet.generate_key().decode())
+    folder.good("store", "migrate")
+    connected(folder)

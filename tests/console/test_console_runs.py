@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from console_kit import Folder, connected
-from cryptography.fernet import Fernet
+from console_kit import Folder, staging
 from sqlalchemy import select, update
 
 from crosswalk.store import runs
@@ -115,20 +114,6 @@ def test_a_plan_is_kept_and_its_approval_runs_it(folder: Folder) -> None:
     with folder.house() as house:
         kept = runs.plan(house.store, plan)
     assert "Visser" not in kept.summary and json.loads(kept.summary)["counts"]["created"] == 23
-
-
-def staging(folder: Folder) -> None:
-    """The folder becomes one of staging, with a start, a store and a key."""
-    text = (folder.path / "crosswalk.toml").read_text()
-    text = re.sub(r"(account = .*)", r'\1\nenvironment = "staging"', text)
-    text = re.sub(r"(target = .*)", r'\1\nstart = "2026-01-01T00:00:00Z"', text)
-    (folder.path / "crosswalk.toml").write_text(text)
-    patch = folder.patch
-    patch.setenv("CROSSWALK_ENV", "staging")
-    patch.setenv("CROSSWALK_STORE", f"sqlite:///{folder.path / 'staging.db'}")
-    patch.setenv("CROSSWALK_KEY", Fernet.generate_key().decode())
-    folder.good("store", "migrate")
-    connected(folder)
 
 
 def test_a_plan_that_no_longer_holds_is_refused(folder: Folder) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from console_kit import Folder
+from console_kit import Folder, staging
 from sqlalchemy import delete, select, update
 
 from crosswalk.store import cursors
@@ -85,7 +86,7 @@ def test_what_is_no_backup_is_not_restored(folder: Folder, content: bytes | None
 
 def test_a_backup_that_cannot_be_written_is_told(folder: Folder) -> None:
     """A place that does not exist is named; the store is as it was."""
-    folder.cw("store", "backup", str(folder.path / "no" / "such" / "folder.gz")).told("could not be written")
+    folder.cw("store", "backup", str(folder.path / "no" / "such" / "folder.gz")).told("cannot be written")
 
 
 def test_a_check_finds_the_store_whole_or_says_what_is_not(folder: Folder) -> None:
@@ -219,6 +220,17 @@ def test_a_foreign_record_in_our_place_is_held(folder: Folder) -> None:
     said = folder.good("state", "adopt", "customers")
     assert "foreign" in said and "held for a person" in said
     assert "conflict" in folder.good("held", "list", "customers", "--rule", "conflict")
+
+
+def test_adoption_needs_no_approval(folder: Folder) -> None:
+    """Outside the sandbox, too, a new store may look what the target holds up: nothing is written there."""
+    folder.good("run", "customers", "--bare")
+    before = folder.writes()
+    staging(folder)
+    said = folder.good("state", "adopt", "customers")
+    assert re.search(r"found +xero.contacts +23 ", said), said
+    folder.cw("run", "customers", "--bare").told("has not been approved")
+    assert folder.writes() == before
 
 
 def test_a_database_has_nothing_to_adopt(folder: Folder) -> None:
