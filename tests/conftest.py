@@ -23,6 +23,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Skips(), "skips")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Prefect's tests come last: its threads live on in this process, and other tests fork it."""
+    items.sort(key=lambda item: item.get_closest_marker("prefect") is not None)
+
+
 @pytest.fixture
 def clock(tmp_path: Path) -> SharedClock:
     """A clock that stands still until somebody moves it; 23 November 2026, 09:00 UTC."""
