@@ -18,7 +18,7 @@ from crosswalk.http.journal import tagged
 from crosswalk.runs import loading, preview, release, session, tables, tables_preview, transform
 from crosswalk.runs.account import Account, fates, unbalanced
 from crosswalk.runs.extract import Extraction, Raw
-from crosswalk.runs.session import Request, Session
+from crosswalk.runs.session import Session
 from crosswalk.runs.transform import Validated
 from crosswalk.store import held, ledger, links
 from crosswalk.store.tables import RECORD
@@ -193,11 +193,3 @@ def _skipped(current: Session) -> dict[str, int]:
 
 def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
-
-
-def request_of(values: dict[str, Any]) -> Request:
-    """A request from a flow's parameters."""
-    return Request(
-        since=values.get("since"), until=values.get("until"), ids=tuple(values.get("ids") or ()),
-        dry_run=bool(values.get("dry_run")), flow_run_id=str(values.get("flow_run_id") or ""),
-    )  # fmt: skip

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from crosswalk.errors import Fenced
 from crosswalk.store.engine import Store
@@ -181,17 +181,3 @@ def resolve(connection: Connection, batch: str, outcomes: dict[int, str]) -> boo
     if not left:
         connection.execute(update(BATCH).where(BATCH.c.id == batch).values(open=False, body=b""))
     return not left
-
-
-def prune(store: Store, before: datetime) -> int:
-    """Forget resolved attempts older than this; the number forgotten."""
-    with store.transaction("prune") as connection:
-        old = list(
-            connection.execute(
-                select(BATCH.c.id).where(BATCH.c.open.is_(False), or_(BATCH.c.frozen_at < before)).limit(500)
-            ).scalars()
-        )
-        if old:
-            connection.execute(MEMBER.delete().where(MEMBER.c.batch.in_(old)))
-            connection.execute(BATCH.delete().where(BATCH.c.id.in_(old)))
-    return len(old)

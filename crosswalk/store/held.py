@@ -130,20 +130,6 @@ def one_of(reason: str, kinds: int) -> str:
     return reason if others < 1 else f"{reason} ({others} other reason{'s' if others > 1 else ''} beside it)"
 
 
-def changed_rules(store: Store, scope: str, because: str, limit: int = 10_000) -> list[str]:
-    """Source keys that were held under rules that are no longer those in force."""
-    with store.reading() as connection:
-        return list(
-            connection.execute(
-                select(HELD.c.key)
-                .distinct()
-                .where(HELD.c.scope == scope, HELD.c.open.is_(True), HELD.c.because.not_in(("", because)))
-                .order_by(HELD.c.key)
-                .limit(limit)
-            ).scalars()
-        )
-
-
 def raw(store: Store, row: Row[Any]) -> bytes:
     """The raw record of a held row, opened. Raises KeyTrouble."""
     return store.vault.open(row.raw) if row.raw else b""

@@ -14,7 +14,7 @@ from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from crosswalk.errors import Busy, Fenced
 from crosswalk.store.engine import Store, Taken
@@ -143,7 +143,7 @@ def _take(store: Store, scope: str, process: Process) -> Lease:
             return Lease(store, scope, process, 1, store.clock.boot())
         if row.holder and row.expires_at > now and not gone(row.host, row.boot_id, row.pid):
             raise _busy(scope, row)
-        same = (LEASE.c.scope == scope) & (LEASE.c.fence == row.fence) & or_(LEASE.c.holder == row.holder)
+        same = (LEASE.c.scope == scope) & (LEASE.c.fence == row.fence) & (LEASE.c.holder == row.holder)
         if connection.execute(update(LEASE).where(same).values(fence=row.fence + 1, **ours)).rowcount != 1:
             raise _busy(scope, row)
     return Lease(store, scope, process, row.fence + 1, store.clock.boot())
