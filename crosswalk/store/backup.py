@@ -86,7 +86,7 @@ def _checked(store: Store, file: Path) -> tuple[dict[str, list[dict[str, Any]]],
     head, end = (lines[0], lines[-1]) if lines else (None, None)
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise StoreError(f"{file} is no backup of a Crosswalk store", safe="the store is as it was")
-    if head["revision"] != store.revision():
+    if not _older(str(head["revision"]), str(store.revision())):
         raise StoreVersion(
             f"{file} stands at migration {head['revision']}, the store at {store.revision()}",
             safe="the store is as it was",
@@ -104,6 +104,13 @@ def _checked(store: Store, file: Path) -> tuple[dict[str, list[dict[str, Any]]],
     for value in sealed:
         store.vault.open(value.encode())  # a backup under another key could never be read
     return by_table, dict(end["end"])
+
+
+def _older(written: str, here: str) -> bool:
+    """Whether rows of that release fit into this store: migrations only add, and what is missing has a default."""
+    from crosswalk.store.migrate import known
+
+    return written <= here and written in known()
 
 
 def _newer_tokens(connection: Connection, kept: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -19,8 +19,10 @@ from crosswalk.points import point
 from crosswalk.store.tables import META, RECORD
 from crosswalk.store.vault import Vault
 
-HEAD = "0001"
 MIGRATIONS = Path(__file__).parent / "migrations"
+HEAD = max(file.name[:4] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+"""The newest migration, read from the names of the files: the chain has one end and its numbers rise."""
+
 CHECK = "crosswalk"
 
 

@@ -251,6 +251,219 @@ class Approval(Row, table=True):
     approved_at: datetime | None = None
 
 
+class Incident(Row, table=True):
+    """One trouble, from its first sight to its recovery. At most one per fingerprint is unresolved.
+
+    fingerprint: environment, binding or connection, kind, step, error class and normalised code; never the run.
+    message and members: what is told, redacted, as JSON; members are the bindings that one connection pulls down.
+    due_at: when it may be told, so that siblings are gathered first.  told_at: when it was; None while nobody knows.
+    untold: there was no channel to tell it on, and that was said.
+    parent: the connection incident that stands for it.  quiet_since: mended, but flapping and not yet believed.
+    """
+
+    __tablename__ = "incident"
+    __table_args__ = (
+        Index(
+            "incident_unresolved",
+            "fingerprint",
+            unique=True,
+            sqlite_where=text("state <> 'resolved'"),
+            postgresql_where=text("state <> 'resolved'"),
+        ),
+        Index("incident_state", "state", "opened_at"),
+    )
+    id: str = Field(primary_key=True)
+    fingerprint: str = Field(index=True)
+    environment: str
+    kind: str
+    binding: str = ""
+    connection: str = ""
+    step: str = ""
+    error: str = ""
+    code: str = ""
+    severity: str
+    owner: str = ""
+    state: str = "open"
+    flapping: bool = False
+    parent: str = ""
+    message: str = Field(sa_type=Text)
+    members: str = Field(default="{}", sa_type=Text)
+    occurrences: int = 1
+    first_run: str = ""
+    last_run: str = ""
+    opened_at: datetime
+    last_seen_at: datetime
+    due_at: datetime
+    told_at: datetime | None = None
+    untold: bool = False
+    remind_at: datetime | None = None
+    escalate_at: datetime | None = None
+    escalated_at: datetime | None = None
+    acked_at: datetime | None = None
+    acked_by: str = ""
+    quiet_since: datetime | None = None
+    resolved_at: datetime | None = None
+    resolved_by: str = ""
+    resolved_why: str = Field(default="", sa_type=Text)
+
+
+class Notification(Row, table=True):
+    """One message to one channel: the outbox. Within incident and channel they leave in the order of seq.
+
+    kind: opened, reminder, escalated, recovered, digest, edit, again, acked.
+    status: waiting, sending (intent written, answer not yet), sent, dropped (with the reason in answer).
+    external_ref: what the provider calls the message.  doubts: how many attempts ended without a known outcome.
+    """
+
+    __tablename__ = "notification"
+    __table_args__ = (
+        UniqueConstraint("incident", "channel", "seq", name="notification_order"),
+        Index(
+            "notification_waiting",
+            "channel",
+            "next_try_at",
+            sqlite_where=text("status IN ('waiting', 'sending')"),
+            postgresql_where=text("status IN ('waiting', 'sending')"),
+        ),
+    )
+    id: str = Field(primary_key=True)
+    incident: str
+    channel: str
+    kind: str
+    seq: int
+    status: str = "waiting"
+    message: str = Field(sa_type=Text)
+    attempts: int = 0
+    doubts: int = 0
+    next_try_at: datetime
+    claimed_by: str = ""
+    claimed_until: datetime | None = None
+    external_ref: str = ""
+    answer: str = Field(default="", sa_type=Text)
+    made_at: datetime
+    ended_at: datetime | None = None
+
+
+class AlertChannel(Row, table=True):
+    """How a channel is: when it may be used again, since when it fails, what it answered last."""
+
+    __tablename__ = "alert_channel"
+    name: str = Field(primary_key=True)
+    pause_until: datetime | None = None
+    failing_since: datetime | None = None
+    broken_since: datetime | None = None
+    last_ok_at: datetime | None = None
+    answer: str = Field(default="", sa_type=Text)
+
+
+class Mute(Row, table=True):
+    """A promise not to tell of something until an instant, for a reason. kind: fingerprint, binding, connection."""
+
+    __tablename__ = "mute"
+    id: str = Field(primary_key=True)
+    environment: str
+    kind: str
+    value: str
+    reason: str = Field(sa_type=Text)
+    made_by: str
+    made_at: datetime
+    until: datetime
+    lifted_at: datetime | None = None
+    lifted_by: str = ""
+
+
+class Audit(Row, table=True):
+    """What a person changed by hand. before and after are JSON, redacted."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("audit_subject", "subject", "at"),)
+    id: str = Field(primary_key=True)
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    reason: str = Field(default="", sa_type=Text)
+    before: str = Field(default="{}", sa_type=Text)
+    after: str = Field(default="{}", sa_type=Text)
+
+
+class Event(Row, table=True):
+    """What arrived at the receiver: a vendor's hint, or an event of an own application with its record.
+
+    delivery: what the sender says is one delivery; the content's hash where it says nothing.  record: the source key.
+    state: new until it is gathered to errands; then gathered, or unused (nobody reads the resource), or unknown (topic).
+    body: sealed; kept for own applications and for what nobody knows, left empty for hints.  times: deliveries seen.
+    """
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        UniqueConstraint("connection", "delivery", name="inbox_delivery"),
+        Index("inbox_content", "connection", "content"),
+        Index("inbox_record", "connection", "resource", "record", "number"),
+        Index("inbox_received", "connection", "received_at"),
+        Index("inbox_new", "number", sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'")),
+    )
+    number: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True)
+    connection: str
+    delivery: str
+    content: str
+    topic: str
+    resource: str = ""
+    record: str = ""
+    happened_at: datetime | None = None
+    received_at: datetime
+    last_at: datetime
+    times: int = 1
+    body: bytes = Field(default=b"", sa_type=LargeBinary)
+    state: str = "new"
+
+
+class Errand(Row, table=True):
+    """A record that events ask a binding to read afresh: one piece of work, however many events and routes lead to it.
+
+    asked: number of the newest event.  served: the number up to which its events are worked, written in the transaction
+    that wrote what the record yields.  outcome: worked, or gone when the source no longer knows the record.
+    """
+
+    __tablename__ = "errand"
+    __table_args__ = (
+        Index(
+            "errand_due",
+            "scope",
+            "next_try_at",
+            sqlite_where=text("asked > served"),
+            postgresql_where=text("asked > served"),
+        ),
+    )
+    scope: str = Field(primary_key=True)
+    resource: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    asked: int
+    served: int = 0
+    first_at: datetime
+    asked_at: datetime
+    served_at: datetime | None = None
+    tries: int = 0
+    next_try_at: datetime | None = None
+    last_error: str = Field(default="", sa_type=Text)
+    dead: bool = False
+    outcome: str = ""
+    run: str = ""
+
+
+class Tally(Row, table=True):
+    """How many deliveries of a kind a connection has had, and the last of them: refused ones are counted, not kept."""
+
+    __tablename__ = "inbox_tally"
+    connection: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    count: int = 0
+    first_at: datetime
+    last_at: datetime
+    note: str = ""
+
+
 META = METADATA.tables["meta"]
 RUN = METADATA.tables["run"]
 CURSOR = METADATA.tables["cursor"]
@@ -262,3 +475,11 @@ MEMBER = METADATA.tables["member"]
 HELD = METADATA.tables["held"]
 TOKEN = METADATA.tables["token"]
 APPROVAL = METADATA.tables["approval"]
+INCIDENT = METADATA.tables["incident"]
+NOTIFICATION = METADATA.tables["notification"]
+ALERT_CHANNEL = METADATA.tables["alert_channel"]
+MUTE = METADATA.tables["mute"]
+AUDIT = METADATA.tables["audit"]
+INBOX = METADATA.tables["inbox"]
+ERRAND = METADATA.tables["errand"]
+TALLY = METADATA.tables["inbox_tally"]
