@@ -12,6 +12,7 @@ CrosswalkError
 ├── VendorError                another system's answer, or the lack of one
 │   ├── Transient              may pass by itself
 │   │   ├── Unreachable        no connection; the request was not sent
+│   │   │   └── Away           the connection's breaker is open: no request is made until a probe has passed
 │   │   ├── AnswerLost         sent, and no whole answer came back: the outcome is unknown
 │   │   │   └── BrokenPage     a page is cut, garbled or without its list; nothing of it was used
 │   │   ├── ServerFault        the system says that the fault is its own
@@ -34,6 +35,8 @@ CrosswalkError
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 
 class CrosswalkError(Exception):
@@ -115,6 +118,23 @@ class Transient(VendorError):
 
 class Unreachable(Transient):
     """No connection; the request was not sent."""
+
+
+class Away(Unreachable):
+    """The connection failed several times in a row: no request is made until a probe has passed.
+
+    since: when it was found to be away; next_try: when the next probe may be made; both UTC. wait: seconds until then.
+    """
+
+    def __init__(self, what: str, *, since: datetime, next_try: datetime, wait: float = 0.0) -> None:
+        super().__init__(
+            what,
+            safe="nothing was sent; what is to be delivered waits in the store",
+            next_command="nothing: it goes on by itself once the system answers; crosswalk status shows what waits",
+        )
+        self.since = since
+        self.next_try = next_try
+        self.wait = wait
 
 
 class AnswerLost(Transient):

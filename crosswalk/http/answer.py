@@ -64,10 +64,14 @@ Tell = Callable[[Answer], Told | None]
 
 @dataclass(frozen=True)
 class Repeat:
-    """Whether a request may be sent again when its outcome is unknown."""
+    """Whether a request may be sent again when its outcome is unknown.
+
+    tries: how often at most, where that is less than the client's own bound.
+    """
 
     kind: Literal["safe", "once", "until"]
     instant: datetime | None = None
+    tries: int | None = None
 
     def may_send(self, vendor_now: datetime, timeout: float) -> bool:
         """Whether the key, if there is one, lives until an answer can be expected."""

@@ -38,8 +38,10 @@ from crosswalk.http.answer import (
     well_formed,
 )
 from crosswalk.http.auth import Auth
+from crosswalk.http.breaker import NoBreaker, Watched
 from crosswalk.http.library import httpx
-from crosswalk.http.protocols import Account, Journal, Limiter, Told
+from crosswalk.http.protocols import Account, Breaker, Journal, Limiter, Told
+from crosswalk.http.urgency import urgency
 from crosswalk.http.wire import Call, Fence, Wire
 
 _json = msgspec.json.Encoder(decimal_format="number")
@@ -72,12 +74,14 @@ class Client:
         allowed_hosts: Collection[str] = (),
         headers: Mapping[str, str] | None = None,
         chance: random.Random | None = None,
+        breaker: Breaker | None = None,
     ) -> None:
         redact.guard_logs()
         self.connection, self.timeout = connection, timeout
         self._base = base_url.rstrip("/")
         self._auth, self._limiter, self._account = auth, limiter, account
         self._clock, self._retry, self._classify = clock, retry, classify
+        self._breaker = breaker or NoBreaker()
         self._chance = chance or random.Random()  # not for secrets, only to spread retries
         hosts = {httpx.URL(base_url).host, *allowed_hosts, *(auth.hosts if auth else ())}
         self._wire = Wire(connection, hosts, limiter=limiter, account=account, tell=tell, journal=journal, clock=clock)
@@ -121,7 +125,7 @@ class Client:
         repeat: Repeat = SAFE,
         not_after: float | None = None,
         cost: float = 1,
-        priority: int = 0,
+        priority: int | None = None,
     ) -> Answer:
         """Send until there is an answer that is no error, as often as ``repeat`` and the bounds allow.
 
@@ -130,21 +134,29 @@ class Client:
         or ServerFault if something may have been, Fenced when ``not_after`` has passed, StoreError when the journal
         cannot be written (then nothing was sent).
         """
-        call = Call(self.timeout, cost=cost, priority=priority)
+        call = Call(self.timeout, cost=cost, priority=urgency() if priority is None else priority, repeat=repeat)
         where = f"{self.connection}: {method} {redact.url(self._url(path))}"
         fence = Fence(self._clock, not_after, where) if not_after is not None else None
         call.may_send = partial(self._may_send, repeat, fence)
         built = self._build(method, path, params, headers, json, form, content)
-        tries = _Tries(self._retry, repeat, self._chance)
+        watched = Watched(self._breaker, self.connection)
+        try:
+            return self._until_answered(built, call, where, watched)
+        finally:
+            watched.end()
+
+    def _until_answered(self, built: httpx.Request, call: Call, where: str, watched: Watched) -> Answer:
+        tries = _Tries(self._retry, call.repeat, self._chance)
         while True:
             try:
                 outcome = self._attempt(built, call, where)
             except _KeyOver:
                 raise tries.key_over(where) from None
+            away = watched.saw(outcome, call.answer is not None)
             if isinstance(outcome, Answer):
                 return replace(outcome, repeated=tries.in_doubt)
             wait = tries.after(outcome, call)
-            if not repeat.may_send(self.vendor_now() + timedelta(seconds=wait), self.timeout):
+            if away or not call.repeat.may_send(self.vendor_now() + timedelta(seconds=wait), self.timeout):
                 raise tries.verdict(outcome)
             self._clock.sleep(wait)
 
@@ -251,7 +263,8 @@ class _Tries:
         self._failures += 1
         wait = told + self._backoff(self._failures)
         self._failing += min(call.seconds, call.timeout) + wait
-        if self._failures >= self._retry.tries or told > LONGEST_WAIT or self._failing > self._retry.seconds:
+        tries = min(self._retry.tries, self._repeat.tries or self._retry.tries)
+        if self._failures >= tries or told > LONGEST_WAIT or self._failing > self._retry.seconds:
             raise self.verdict(error)
         return wait
 

@@ -147,3 +147,27 @@ class Limiter(Protocol):
 
     def feed(self, account: Account, told: Told, cost: float = 1) -> None:
         """Learn from the answer to a request that had acquired ``cost``."""
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Leave to make requests. failures: in a row until now; probe: not empty for the one that tries a system again."""
+
+    failures: int = 0
+    probe: str = ""
+
+
+class Breaker(Protocol):
+    """Keeps requests from a system that is away, for all processes that share a store."""
+
+    def admit(self, connection: str) -> Admission:
+        """Raises Away while the breaker is open and this is not the probe."""
+
+    def failed(self, connection: str, admission: Admission, why: str) -> bool:
+        """The system could not be reached or is at fault. Whether the breaker is open now."""
+
+    def passed(self, connection: str, admission: Admission) -> None:
+        """The system has answered: failures in a row are over, an open breaker is closed."""
+
+    def dropped(self, connection: str, admission: Admission) -> None:
+        """Nothing was learned; another may be the probe."""

@@ -17,7 +17,7 @@ from typing import Any
 from crosswalk.clock import Clock
 from crosswalk.errors import AnswerLost, Fenced, SettingsError, StoreError, Unreachable, VendorError
 from crosswalk.http import redact
-from crosswalk.http.answer import Answer, Tell, http_date
+from crosswalk.http.answer import SAFE, Answer, Repeat, Tell, http_date
 from crosswalk.http.library import httpx
 from crosswalk.http.protocols import Account, Ended, Journal, Kind, Limiter, Sent, Told
 from crosswalk.points import point
@@ -41,6 +41,7 @@ class Call:
     may_send: Callable[[], None] | None = None
     cost: float = 1
     priority: int = 0
+    repeat: Repeat = SAFE
     attempt: int = 0
     in_doubt: bool = False
     seconds: float = 0.0

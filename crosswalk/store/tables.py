@@ -391,7 +391,7 @@ class Event(Row, table=True):
     """What arrived at the receiver: a vendor's hint, or an event of an own application with its record.
 
     delivery: what the sender says is one delivery; the content's hash where it says nothing.  record: the source key.
-    state: new until it is gathered to errands; then gathered, or unused (nobody reads the resource), or unknown (topic).
+    state: new until gathered to errands; then gathered, or unused (nobody reads the resource), or unknown (topic).
     body: sealed; kept for own applications and for what nobody knows, left empty for hints.  times: deliveries seen.
     """
 
@@ -464,6 +464,28 @@ class Tally(Row, table=True):
     note: str = ""
 
 
+class Breaker(Row, table=True):
+    """Whether a connection is away, and who tries it again.
+
+    failures: in a row.  opened_at: since when no request is made but the probe; None while all is well.  probe_at: when
+    it is tried again.  trips: probes that failed since.  probing_*: who makes the probe now.
+    """
+
+    __tablename__ = "breaker"
+    connection: str = Field(primary_key=True)
+    failures: int = 0
+    opened_at: datetime | None = None
+    probe_at: datetime | None = None
+    trips: int = 0
+    probing_by: str = ""
+    probing_until: datetime | None = None
+    probing_host: str = ""
+    probing_boot: str = ""
+    probing_pid: int = 0
+    why: str = Field(default="", sa_type=Text)
+    changed_at: datetime
+
+
 META = METADATA.tables["meta"]
 RUN = METADATA.tables["run"]
 CURSOR = METADATA.tables["cursor"]
@@ -483,3 +505,4 @@ AUDIT = METADATA.tables["audit"]
 INBOX = METADATA.tables["inbox"]
 ERRAND = METADATA.tables["errand"]
 TALLY = METADATA.tables["inbox_tally"]
+BREAKER = METADATA.tables["breaker"]
