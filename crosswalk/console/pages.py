@@ -52,12 +52,16 @@ def docs(*, check: bool = False) -> int:
 
 
 def pages(settings: Settings) -> dict[Path, str]:
-    """Every generated page by its place. Raises MappingError for a mapping that cannot be imported."""
+    """Every generated page by its place: of this folder's mappings, and of the shipped ones that a binding uses.
+
+    Raises MappingError for a mapping that cannot be imported.
+    """
     from crosswalk.console import systems
     from crosswalk.console.outline import names
     from crosswalk.mapping.docs import page_name, render
 
-    found = {name: _find(name) for name in names()}
+    bound = {binding.integration for binding in settings.bindings.values()}
+    found = {name: _find(name) for name, file in names().items() if name in bound or _inside(file, settings.home)}
     wanted: dict[Path, str] = {}
     folder = settings.home / MAPPINGS
     for one in found.values():
@@ -72,6 +76,10 @@ def pages(settings: Settings) -> dict[Path, str]:
     if (settings.home / "crosswalk" / "console").is_dir():
         wanted[settings.home / "docs" / "reference-commands.md"] = commands()
     return wanted
+
+
+def _inside(file: Path, home: Path) -> bool:
+    return file.resolve().is_relative_to(home.resolve())
 
 
 def _find(name: str) -> Integration:
