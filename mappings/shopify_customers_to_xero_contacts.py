@@ -12,7 +12,7 @@ customers_to_contacts = Mapping(
     target=xero.Contact,
     key="id",
     marker="ContactNumber",
-    match="Name",
+    match="EmailAddress",
     rules=[
         Rule("ContactNumber", Marker("legacyResourceId"), why="ours alone: by it a lost answer is looked up"),
         Rule(

@@ -260,6 +260,11 @@ class Connector(abc.ABC):
         raise self._cannot(resource, "current")
 
     def _cannot(self, resource: str, op: str) -> SettingsError:
+    def find(self, resource: str, field: str, values: Sequence[str]) -> dict[str, list[Found]]:
+        """Living records by the value of one of the fields that the resource ``finds``, as many requests as sets of
+        values need. A value that the system cannot be asked for is left out."""
+        raise self._cannot(resource, "find")
+
         return SettingsError(f"{self.system.title} is not written to by {op!r} of {resource}")
 
 

@@ -109,6 +109,7 @@ class Resource:
     cursor move inside a window. lookback: seconds re-read before the cursor, at least the index lag. settle: seconds
     before the vendor's now that a window ends. grain: smallest step of the cursor column in seconds. matched_by: how
     the members of an answer are matched to what was sent. found_by: what finds a record whose answer was lost.
+    finds: fields by which a record that somebody else made can be found, and so a mapping may ``match``.
     """
 
     record: Record
@@ -121,6 +122,7 @@ class Resource:
     operations: tuple[Operation, ...] = ()
     matched_by: str = ""
     found_by: str = ""
+    finds: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -89,6 +89,7 @@ RESOURCES = (
         ),
         matched_by="ContactNumber (create), ContactID (update)",
         found_by="ContactNumber",
+        finds=("EmailAddress", "Name"),
     ),
     Resource(
         schema.Invoice,
@@ -97,6 +98,7 @@ RESOURCES = (
         operations=_document("Invoices", "InvoiceNumber"),
         matched_by="InvoiceNumber (create), InvoiceID (update, remove)",
         found_by="InvoiceNumber",
+        finds=("Reference",),
     ),
     Resource(
         schema.CreditNote,
@@ -105,6 +107,7 @@ RESOURCES = (
         operations=_document("CreditNotes", "CreditNoteNumber"),
         matched_by="CreditNoteNumber (create), CreditNoteID (update, remove)",
         found_by="CreditNoteNumber",
+        finds=("Reference",),
     ),
     Resource(
         schema.Payment,
@@ -293,6 +296,12 @@ class Xero(Connector):
 
     def look_up(self, resource: str, op: str, items: Sequence[Item]) -> list[Found | None]:
         return xero_lookup.look_up(self, SHAPES, self.system.resource(resource).name, op, items)
+
+    def find(self, resource: str, field: str, values: Sequence[str]) -> dict[str, list[Found]]:
+        facts = self.system.resource(resource)
+        if field not in facts.finds:
+            raise self._cannot(resource, f"find by {field}")
+        return xero_lookup.find(self, SHAPES[facts.name], field, values)
 
     def _member(self, resource: str, op: str, item: Item) -> Mapping[str, Any]:
         """What is sent for one record."""

@@ -48,6 +48,30 @@ def current(xero: Reads, shape: Shape, ids: Sequence[str]) -> dict[str, Found]:
     return found
 
 
+def find(xero: Reads, shape: Shape, field: str, values: Sequence[str]) -> dict[str, list[Found]]:
+    """Living records whose field holds one of these values, written in any case.
+
+    Xero compares letter by letter, so the value in lower case is asked for too; one with a quote or a backslash cannot
+    be written in a filter and is left out.
+    """
+    can = [v for v in dict.fromkeys(values) if not any(c in v for c in '"\\')]
+    by_value: dict[str, list[Found]] = {_plain(v): [] for v in can}
+    for some in _some(list(dict.fromkeys(text for v in can for text in (v, v.lower())))):
+        either = " OR ".join(f'{field}=="{one}"' for one in some)
+        for raw in _listed(xero, shape, ("where", f"{shape.only} AND ({either})" if shape.only else either)):
+            record = _found(shape, raw)
+            known = by_value.get(_plain(str(record.echo.get(field) or "")))
+            if known is None or record.status in (*REMOVED, "ARCHIVED", "GDPRREQUEST"):
+                continue
+            if record.target_id not in {k.target_id for k in known}:
+                known.append(record)
+    return {v: by_value[_plain(v)] for v in can}
+
+
+def _plain(value: str) -> str:
+    return value.strip().casefold()
+
+
 def look_up(
     xero: Reads, shapes: Mapping[str, Shape], resource: str, op: str, items: Sequence[Item]
 ) -> list[Found | None]:

@@ -89,7 +89,7 @@ def show_(id_: Annotated[str, Parameter(name="id")], /, *, personal: bool = Fals
     return 0
 
 
-def retry(binding: str, /, *, rule: str | None = None, key: list[str] | None = None) -> int:
+def retry(binding: str, /, *, rule: str | None = None, key: list[str] | None = None, new: bool = False) -> int:
     """Let held rows be tried again by the next run: all of a binding, those of a rule, or those of some keys.
 
     A row that the target refused is sent again; one that our own rules refused is read afresh first.
@@ -98,12 +98,13 @@ def retry(binding: str, /, *, rule: str | None = None, key: list[str] | None = N
         binding: The binding of crosswalk.toml.
         rule: Only those that this rule holds.
         key: Only those of this source key; may be given several times.
+        new: Only those for which the target has records that fit: make records of their own all the same.
     """
     from crosswalk.runs import release
     from crosswalk.runs.session import Request
 
     with place.house() as house:
-        count = release.retry(house.session(binding, Request()), rule or "", tuple(key or ()))
+        count = release.retry(house.session(binding, Request()), rule or "", tuple(key or ()), new=new)
     if not count:
         show.say("No such row is held.")
         return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,7 @@ def plan(
             "counts": session.plan.counts,
             "since": str(session.window.since),
             "until": str(session.window.until),
+            "adopt": session.plan.adopt,
         }
         runs.propose(house.store, name, session.scope, _digest(session), summary)
     show.say(f"Next: crosswalk apply {name}")
@@ -88,7 +90,7 @@ def plan(
 
 
 def apply(plan: str, /, *, bare: bool = False) -> int:
-    """Approve a plan in your name and run its binding.
+    """Approve a plan in your name and run its binding. Target records that the plan adopts are adopted.
 
     A plan whose rules, tables or accounts have changed since it was shown is refused.
 
@@ -96,6 +98,7 @@ def apply(plan: str, /, *, bare: bool = False) -> int:
         plan: The plan's name, as `crosswalk plan` printed it.
         bare: Run without Prefect.
     """
+    from crosswalk.runs import release
     from crosswalk.runs.session import Request
     from crosswalk.store import runs
 
@@ -120,6 +123,8 @@ def apply(plan: str, /, *, bare: bool = False) -> int:
             )
         if not row.approved_by:
             runs.approve(house.store, plan, _person())
+            adopted = json.loads(row.summary).get("adopt", ())
+            release.approved(house.session(bound.name, Request()), [(key, part) for key, part, *_ in adopted])
         show.say(f"Plan {plan} of {bound.name} is approved by {row.approved_by or _person()}.")
     return _run(bound.name, Request(), bare=bare)
 
@@ -252,6 +257,8 @@ def _show(binding: str, account: Account, seconds: float | None = None) -> None:
         pairs.append(("new fields", ", ".join(account.unknown_fields)))
     if account.stopped:
         pairs.append(("stopped", account.stopped))
+    if account.waiting:
+        pairs.append(("queue", account.queue()))
     show.facts(pairs)
     if account.held_by:
         rows = [(rule, count, reason, key) for rule, reason, count, key in account.held_by]
@@ -281,10 +288,10 @@ def _plan(house: House, binding: str, wanted: Request, *, personal: bool) -> Ses
         name = f"{change.key} {change.part}".strip()
         show.say(f"\n  {change.operation} {change.resource} for {name}")
         show.facts(_differences(change.differences, tuple(hidden.get(change.resource, ()))))
-        for note in (_waits(change.waits), change.unknown):
+        for note in (_waits(change.waits), change.unknown, change.adopts):
             if note:
                 show.say(f"    ({note})")
-    left = sum(found.counts.get(f, 0) for f in ("created", "updated", "deleted", "parked")) - SHOWN
+    left = sum(found.counts.get(f, 0) for f in ("created", "updated", "deleted", "parked", "adopted")) - SHOWN
     if left > 0:
         show.say(f"\n  and {left} more")
     if found.held:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from crosswalk.connectors.base import Answer, Frozen, Item, Outcome, Result
 from crosswalk.connectors.facts import Key, Never, Operation, Safe, Verb
-from crosswalk.delivery import prepare, settle
+from crosswalk.delivery import match, prepare, settle
 from crosswalk.delivery.context import Delivery
 from crosswalk.delivery.prepare import Ready
 from crosswalk.errors import AccessDenied, BadCredentials, Fenced, Refused, Throttled, Transient, Unreachable
@@ -73,6 +73,8 @@ def drain(delivery: Delivery) -> Sent:
 
 def _send_all(delivery: Delivery, resource: str, verb: Verb, items: Sequence[Ready], done: Sent) -> None:
     if not items:
+            if verb == "create":
+                items = match.recognised(delivery, items)
         return
     facts = delivery.target.operation(resource, verb)
     by_key = {r.item.key: r for r in items}

@@ -69,7 +69,7 @@ def _wanted(chunk: Chunk, mapping: Mapping, rank: int, outcome: Outcome, digest:
                 hash=_hash(resource, payload, refs, outcome.create_only, bool(remove[n])),
                 payload="" if remove[n] else render(payload).decode(), digest=digest, remove=bool(remove[n]),
                 links=refs, alternatives=_set(alternatives, n), expects=_set(expects, n),
-                create_only=outcome.create_only, rule=_removal(mapping),
+                create_only=outcome.create_only, match=_match(mapping, payload), rule=_removal(mapping),
             )
         )  # fmt: skip
 
@@ -80,8 +80,17 @@ def source_id(key: str, part: str | None) -> str:
 
 
 def _marker(mapping: Mapping, payload: dict[str, Any]) -> str:
+    return _text(payload, mapping.marker or "")
+
+
+def _match(mapping: Mapping, payload: dict[str, Any]) -> tuple[str, str] | None:
+    value = _text(payload, mapping.match) if mapping.match else ""
+    return (mapping.match, value) if mapping.match and value else None
+
+
+def _text(payload: dict[str, Any], dotted: str) -> str:
     value: Any = payload
-    for name in (mapping.marker or "").split("."):
+    for name in dotted.split("."):
         value = value.get(name, "") if isinstance(value, dict) else ""
     return str(value or "")
 

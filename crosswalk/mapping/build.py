@@ -325,6 +325,8 @@ class _Builder:
             self.problems.append(f"marker={m.marker!r}: a rule must fill it with Marker(...), our own reference.")
         if m.match is not None and m.match not in by_target:
             self.problems.append(f"match={m.match!r}: no rule fills it, so nothing could be recognised by it.")
+        elif m.match is not None and (m.match == m.marker or isinstance(by_target[m.match].verb, Link)):
+            self.problems.append(f"match={m.match!r}: nobody but us fills it, so nothing could be recognised by it.")
 
     def _examples(self, targets: list[str], given: list[Any]) -> None:
         from crosswalk.mapping.examples import example_problems

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from crosswalk.delivery.match import RULE as RECOGNISED
 from crosswalk.delivery.prepare import OWN_VERSION
 from crosswalk.store import held, ledger, links
 from crosswalk.store.held import Hold
@@ -95,7 +97,16 @@ def overdue(current: Session) -> int:
     return len(rows)
 
 
-def retry(current: Session, rule: str = "", keys: tuple[str, ...] = ()) -> int:
+def approved(current: Session, parts: Iterable[tuple[str, str]]) -> int:
+    """Let go on what was held until a plan that adopts it is approved. Returns how many."""
+    with current.store.reading() as connection:
+        waiting = held.named(connection, current.scope, RECOGNISED)
+    mine = {Name(*p) for p in parts}
+    keys = sorted({n.key for n in waiting if n in mine})
+    return sum(retry(current, RECOGNISED, tuple(some)) for some in ledger.chunked(keys, 400))
+
+
+def retry(current: Session, rule: str = "", keys: tuple[str, ...] = (), *, new: bool = False) -> int:
     """Let held rows be tried again: those of a rule, or of these keys, or all. Returns how many.
 
     A row that the target refused becomes pending; one that our rules refused is read afresh by the next run.
@@ -107,6 +118,7 @@ def retry(current: Session, rule: str = "", keys: tuple[str, ...] = ()) -> int:
         if rule:
             query = query.where(HELD.c.rule == rule)
         if keys:
+    rule = RECOGNISED if new else rule
             query = query.where(HELD.c.key.in_(keys))
         rows = list(connection.execute(query))
         for row in rows:
@@ -122,3 +134,7 @@ def retry(current: Session, rule: str = "", keys: tuple[str, ...] = ()) -> int:
             else:
                 connection.execute(update(HELD).where(HELD.c.id == row.id).values(because="retry"))
     return len(rows)
+                if new:
+                    # What is no first contact any more is not asked for.
+                    again = {"generation": RECORD.c.generation + 1}
+                    ledger.mark(connection, current.scope, [Name(row.key, row.part)], **again)

@@ -11,11 +11,12 @@ from typing import Any
 
 from crosswalk.clock import Clock, SystemClock
 from crosswalk.connectors.base import Connector
-from crosswalk.connectors.connect import Surroundings, connect
+from crosswalk.connectors.connect import Surroundings, connect, connector_class
 from crosswalk.errors import SettingsError
 from crosswalk.http.journal import Bodies, SqliteJournal
 from crosswalk.http.limits import SlotLimiter
 from crosswalk.integration import Integration, find
+from crosswalk.mapping.language import Mapping
 from crosswalk.runs.session import Request, Session
 from crosswalk.settings import Binding, Connection, Settings, load
 from crosswalk.store.engine import Store
@@ -114,4 +115,21 @@ def _fits(binding: Binding, integration: Integration) -> None:
             f"{integration.name} goes from {source} to {target}",
             safe="nothing was read or written",
             next_command="mend the binding in crosswalk.toml",
+        )
+    for mapping in integration.parts:
+        _recognises(binding, mapping)
+
+
+def _recognises(binding: Binding, mapping: Mapping) -> None:
+    if mapping.match is None:
+        return
+    finds: tuple[str, ...] = ()
+    if binding.target.system != "database":
+        finds = connector_class(binding.target.system).system.resource(mapping.target.name).finds
+    if mapping.match not in finds:
+        raise SettingsError(
+            f"{mapping.title!r} recognises records by {mapping.match}, and {mapping.target.name} of "
+            f"{binding.target.system} can be asked for {', '.join(finds) or 'none of its fields'}",
+            safe="nothing was read or written",
+            next_command="mend match= in the mapping",
         )

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, and_, case, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from crosswalk.store.engine import Store
-from crosswalk.store.ledger import chunked, clean
-from crosswalk.store.tables import HELD
+from crosswalk.store.ledger import Name, chunked, clean
+from crosswalk.store.tables import HELD, RECORD
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,12 @@ def close(connection: Connection, scope: str, names: Sequence[tuple[str, str]], 
             connection.execute(update(HELD).where(HELD.c.id.in_(few)).values(open=False))
 
 
+def named(connection: Connection, scope: str, rule: str) -> list[Name]:
+    """The parts that a rule holds."""
+    query = select(HELD.c.key, HELD.c.part).where(HELD.c.scope == scope, HELD.c.rule == rule, HELD.c.open.is_(True))
+    return [Name(*row) for row in connection.execute(query.order_by(HELD.c.key, HELD.c.part))]
+
+
 def listing(store: Store, scope: str | None = None, *, closed: bool = False, limit: int = 500) -> list[Row[Any]]:
     """Held rows, newest first."""
     query = select(HELD).order_by(HELD.c.last_at.desc(), HELD.c.id).limit(limit)
@@ -128,6 +134,24 @@ def one_of(reason: str, kinds: int) -> str:
     """A reason that stands for so many: rows of one rule need not be held for one cause."""
     others = kinds - 1
     return reason if others < 1 else f"{reason} ({others} other reason{'s' if others > 1 else ''} beside it)"
+
+
+def missing(connection: Connection, scope: str, holds: Sequence[Hold]) -> list[str]:
+    """Keys of ``holds`` that are not open in the quarantine. After they were put there are none."""
+    by_id = {hold.id(scope): hold.key for hold in holds}
+    for some in chunked(sorted(by_id)):
+        for known in connection.execute(select(HELD.c.id).where(HELD.c.id.in_(some), HELD.c.open.is_(True))).scalars():
+            del by_id[known]
+    return sorted(by_id.values())
+
+
+def unlisted(store: Store, scope: str) -> list[str]:
+    """Keys of records that are held and that no list of held rows shows. There are none."""
+    shown = and_(HELD.c.scope == RECORD.c.scope, HELD.c.key == RECORD.c.key, HELD.c.part == RECORD.c.part)
+    there = select(HELD.c.id).where(shown, HELD.c.open.is_(True)).exists()
+    query = select(RECORD.c.key).distinct().where(RECORD.c.scope == scope, RECORD.c.held != "", ~there)
+    with store.reading() as connection:
+        return list(connection.execute(query.limit(100)).scalars())
 
 
 def raw(store: Store, row: Row[Any]) -> bytes:

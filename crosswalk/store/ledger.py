@@ -58,6 +58,7 @@ class Wanted:
 
     payload: JSON text.  links: target field → (resource that is linked to, resource linked from, id there).
     alternatives: values to use when the first are taken.  expects: values that the target's own answer must show.
+    match: target field and value by which an existing record is recognised on first contact; none when empty.
     """
 
     name: Name
@@ -75,6 +76,7 @@ class Wanted:
     alternatives: dict[str, Any] = field(default_factory=dict)
     expects: dict[str, Any] = field(default_factory=dict)
     create_only: tuple[str, ...] = ()
+    match: tuple[str, str] | None = None
     rule: str = ""
 
     @property
@@ -94,6 +96,7 @@ class Wanted:
                 "expects": self.expects,
                 "create_only": list(self.create_only),
             }
+            | ({"match": self.match} if self.match else {})
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from crosswalk.store.engine import Store
+from crosswalk.store.ledger import Name
 from crosswalk.store.tables import APPROVAL, RUN
 
 
@@ -82,3 +83,13 @@ def approved(store: Store, scope: str) -> bool:
     with store.reading() as connection:
         query = select(APPROVAL.c.id).where(APPROVAL.c.scope == scope, APPROVAL.c.approved_by != "").limit(1)
         return connection.execute(query).one_or_none() is not None
+
+
+def adoptions(store: Store, scope: str) -> dict[Name, tuple[str, str]]:
+    """What approved plans take over: part → id and version of the record that a person saw; the newest counts."""
+    with store.reading() as connection:
+        query = select(APPROVAL.c.summary).where(APPROVAL.c.scope == scope, APPROVAL.c.approved_by != "")
+        plans = connection.execute(query.order_by(APPROVAL.c.approved_at, APPROVAL.c.id)).scalars().all()
+    return {
+        Name(key, part): (id, version) for text in plans for key, part, id, version in json.loads(text).get("adopt", ())
+    }

@@ -101,7 +101,6 @@ orders_to_invoices = Mapping(
     target=xero.Invoice,
     key="id",
     marker="InvoiceNumber",
-    match="Reference",
     tables=common.TABLES,
     skips=common.no_sale(),
     removes=[
