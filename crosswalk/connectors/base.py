@@ -255,16 +255,16 @@ class Connector(abc.ABC):
         """What the target holds under each item's marker now; None: nothing. Errors are raised, never None."""
         raise self._cannot(resource, op)
 
-    def current(self, resource: str, ids: Sequence[str]) -> dict[str, Found]:
-        """Target records by id as they stand now; one that is gone is left out."""
-        raise self._cannot(resource, "current")
-
-    def _cannot(self, resource: str, op: str) -> SettingsError:
     def find(self, resource: str, field: str, values: Sequence[str]) -> dict[str, list[Found]]:
         """Living records by the value of one of the fields that the resource ``finds``, as many requests as sets of
         values need. A value that the system cannot be asked for is left out."""
         raise self._cannot(resource, "find")
 
+    def current(self, resource: str, ids: Sequence[str]) -> dict[str, Found]:
+        """Target records by id as they stand now; one that is gone is left out."""
+        raise self._cannot(resource, "current")
+
+    def _cannot(self, resource: str, op: str) -> SettingsError:
         return SettingsError(f"{self.system.title} is not written to by {op!r} of {resource}")
 
 

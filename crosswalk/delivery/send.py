@@ -57,6 +57,8 @@ def drain(delivery: Delivery) -> Sent:
         rows = [r for r in rows if r.resource == first.resource and prepare.operation(r) == verb]
         try:
             items = prepare.ready(delivery, rows, verb)
+            if verb == "create":
+                items = match.recognised(delivery, items)
             _send_all(delivery, first.resource, verb, items, done)
         except Stale:
             continue
@@ -73,8 +75,6 @@ def drain(delivery: Delivery) -> Sent:
 
 def _send_all(delivery: Delivery, resource: str, verb: Verb, items: Sequence[Ready], done: Sent) -> None:
     if not items:
-            if verb == "create":
-                items = match.recognised(delivery, items)
         return
     facts = delivery.target.operation(resource, verb)
     by_key = {r.item.key: r for r in items}

@@ -110,7 +110,9 @@ def retry(current: Session, rule: str = "", keys: tuple[str, ...] = (), *, new: 
     """Let held rows be tried again: those of a rule, or of these keys, or all. Returns how many.
 
     A row that the target refused becomes pending; one that our rules refused is read afresh by the next run.
+    new: only rows for which the target has records that fit; they get records of their own all the same.
     """
+    rule = RECOGNISED if new else rule
     from sqlalchemy import update
 
     with current.store.transaction("retry") as connection:
@@ -118,7 +120,6 @@ def retry(current: Session, rule: str = "", keys: tuple[str, ...] = (), *, new: 
         if rule:
             query = query.where(HELD.c.rule == rule)
         if keys:
-    rule = RECOGNISED if new else rule
             query = query.where(HELD.c.key.in_(keys))
         rows = list(connection.execute(query))
         for row in rows:
@@ -130,11 +131,11 @@ def retry(current: Session, rule: str = "", keys: tuple[str, ...] = (), *, new: 
                 if row.rule == OWN_VERSION:
                     # Whoever lets it be tried again has seen what the target shows instead: it is overwritten.
                     ledger.mark(connection, current.scope, [Name(row.key, row.part)], applied_payload="")
-                held.close(connection, current.scope, [(row.key, row.part)])
-            else:
-                connection.execute(update(HELD).where(HELD.c.id == row.id).values(because="retry"))
-    return len(rows)
                 if new:
                     # What is no first contact any more is not asked for.
                     again = {"generation": RECORD.c.generation + 1}
                     ledger.mark(connection, current.scope, [Name(row.key, row.part)], **again)
+                held.close(connection, current.scope, [(row.key, row.part)])
+            else:
+                connection.execute(update(HELD).where(HELD.c.id == row.id).values(because="retry"))
+    return len(rows)
