@@ -40,10 +40,11 @@ class Deployed:
     schedules: tuple[str, ...]
 
 
-def deploy(home: Path | None = None) -> list[Deployed]:
+def deploy(home: Path | None = None, *, pools: str | None = None) -> list[Deployed]:
     """Make the work pools and deployments of ``prefect.yaml`` that belong to this environment.
 
-    home: the user's folder, the one of crosswalk.toml by default. Raises SettingsError for whatever does not fit;
+    home: the user's folder, the one of crosswalk.toml by default. pools: the type that work pools are to have; by
+    default new ones are of type process and others stay as they are. Raises SettingsError for whatever does not fit;
     nothing is deployed then.
     """
     settings = load(home)
@@ -54,7 +55,7 @@ def deploy(home: Path | None = None) -> list[Deployed]:
     flows = {one["name"]: _flow(one, settings) for one in wanted}
     with get_client(sync_client=True) as client:
         for pool in sorted({_pool(one) for one in wanted}):
-            _make_pool(client, pool)
+            _make_pool(client, pool, pools)
         return [_deploy(client, one, flows[one["name"]], content, settings.home) for one in wanted]
 
 
@@ -105,15 +106,29 @@ def _pool(one: dict[str, Any]) -> str:
     return str((one.get("work_pool") or {}).get("name") or "crosswalk")
 
 
-def _make_pool(client: SyncPrefectClient, name: str) -> None:
-    """A work pool whose workers start processes; one that is there is left as it is."""
-    from prefect.workers.process import ProcessWorker
-
+def _make_pool(client: SyncPrefectClient, name: str, type: str | None) -> None:
+    """A work pool whose workers start processes; one that is there is left as it is. Raises SettingsError."""
     try:
-        client.read_work_pool(name)
+        there = client.read_work_pool(name).type
     except ObjectNotFound:
-        template = ProcessWorker.get_default_base_job_template()
-        client.create_work_pool(WorkPoolCreate(name=name, type="process", base_job_template=template))
+        template = _template(type or "process")
+        client.create_work_pool(WorkPoolCreate(name=name, type=type or "process", base_job_template=template))
+        return
+    if type not in (None, there):
+        raise SettingsError(
+            f"the work pool {name!r} is there already, of type {there!r} and not {type!r}; Prefect changes no type",
+            safe="nothing was deployed",
+            next_command=f"stop its workers, prefect work-pool delete {name}, then the same command again",
+        )
+
+
+def _template(type: str) -> dict[str, Any]:
+    from prefect.workers.base import BaseWorker
+
+    found = BaseWorker.get_worker_class_from_type(type)
+    if found is None:
+        raise SettingsError(f"no worker of type {type!r} is installed here", safe="nothing was deployed")
+    return found.get_default_base_job_template()
 
 
 def _deploy(

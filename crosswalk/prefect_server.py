@@ -109,10 +109,10 @@ def _serve(home: Path, port: int, log: Path, keep: bool) -> Server:
 
 def start_worker(
     server: Mapping[str, str], *, pool: str = "crosswalk", log: Path, once: bool = False, keep: bool = False,
-    folder: Path | None = None,
+    folder: Path | None = None, type: str = "process",
 ) -> Child:  # fmt: skip
     """Start a worker of a pool. server: the environment of ``Server``.  once: take what is due now, then end."""
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", type]
     return _start([*command, "--run-once"] if once else command, dict(server), log, keep, folder)
 
 

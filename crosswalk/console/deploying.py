@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from cyclopts import App
+from typing import Annotated
+
+from cyclopts import App, Parameter
 
 from crosswalk.console import place, show
 from crosswalk.errors import SettingsError
+
+Warm = Annotated[bool, Parameter(help="Runs start in forked processes with imports made; see docs/production.md.")]
 
 
 def register(app: App) -> None:
     app.command(deploy)
 
 
-def deploy() -> int:
+def deploy(*, warm: Warm = False) -> int:
     """Set the Prefect server up from prefect.yaml: work pools, and a deployment with its schedules for each binding.
 
     May be repeated: only what the file changed is changed, and what a person paused stays paused.
@@ -32,8 +36,8 @@ def deploy() -> int:
     from crosswalk import prefect_deploy
 
     with temporary_settings({PREFECT_API_URL: api}):
-        found = prefect_deploy.deploy(settings.home)
+        found = prefect_deploy.deploy(settings.home, pools="crosswalk-warm" if warm else None)
     rows = [(d.binding, d.name, "new" if d.new else "as it was, or changed", ", ".join(d.schedules)) for d in found]
     show.table(("binding", "deployment", "", "schedules"), rows)
-    show.say("Next: prefect worker start --pool crosswalk")
+    show.say("Next: crosswalk work, or prefect worker start --pool crosswalk")
     return 0

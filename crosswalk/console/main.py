@@ -20,6 +20,7 @@ from crosswalk.console import (
     status,
     storing,
     systems,
+    working,
 )
 from crosswalk.errors import CrosswalkError, SettingsError
 
@@ -47,7 +48,20 @@ def application() -> App:
         name="crosswalk", help=ABOUT, version=_version, version_flags=["--version"], help_format="plaintext",
         default_parameter=Parameter(negative=(), show_default=False), suppress_keyboard_interrupt=False,
     )  # fmt: skip
-    for module in (listing, status, running, holding, connecting, systems, storing, state, pages, deploying, journal):
+    for module in (
+        listing,
+        status,
+        running,
+        holding,
+        connecting,
+        systems,
+        storing,
+        state,
+        pages,
+        deploying,
+        working,
+        journal,
+    ):
         module.register(app)
     return app
 

@@ -49,6 +49,7 @@ ANYTHING = (
     "crosswalk.prefect_blocks",
     "crosswalk.prefect_run",
     "crosswalk.prefect_server",
+    "crosswalk.prefect_warm",
     "crosswalk",
 )
 

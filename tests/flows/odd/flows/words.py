@@ -1,0 +1,3 @@
+"""What a flow imports."""
+
+WORD = "first"
