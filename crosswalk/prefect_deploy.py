@@ -27,6 +27,8 @@ from crosswalk.errors import SettingsError
 from crosswalk.settings import FILE, Settings, load
 
 YAML = "prefect.yaml"
+UPKEEP = "upkeep"
+"""The deployment that belongs to no binding."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ def read(home: Path) -> dict[str, Any]:
 def _ours(one: dict[str, Any], settings: Settings) -> bool:
     """Whether a deployment's binding is of this environment. Raises SettingsError for one that is nowhere."""
     name, binding = str(one.get("name", "")), (one.get("parameters") or {}).get("binding")
+    if name == UPKEEP and not binding:
+        return True
     if not name or not binding:
         raise SettingsError(f"{YAML}: a deployment needs a name and the parameter binding", safe="nothing was deployed")
     if binding in settings.bindings:
@@ -90,12 +94,15 @@ def _ours(one: dict[str, Any], settings: Settings) -> bool:
 
 
 def _flow(one: dict[str, Any], settings: Settings) -> Flow[..., Any]:
-    binding = settings.binding(one["parameters"]["binding"])
+    binding = (one.get("parameters") or {}).get("binding")
+    wanted = settings.binding(binding).integration if binding else UPKEEP
+    shipped = f"flows.{wanted}.{wanted}"
+    if one.get("entrypoint") == shipped:  # as the installed wheel holds it; a file of the folder is named by its path
+        return load_flow_from_entrypoint(shipped)
     path, _, name = str(one.get("entrypoint", "")).partition(":")
-    if name != binding.integration or not (settings.home / path).is_file():
+    if name != wanted or not (settings.home / path).is_file():
         raise SettingsError(
-            f"{YAML}: the deployment {one['name']!r} starts {path}:{name}, but its binding needs "
-            f"flows/{binding.integration}.py:{binding.integration}",
+            f"{YAML}: the deployment {one['name']!r} starts {path}:{name}, but it needs flows/{wanted}.py:{wanted}",
             safe="nothing was deployed",
             next_command=f"mend the entrypoint in {YAML}",
         )
@@ -148,7 +155,7 @@ def _deploy(
         description=one.get("description") or flow.description,
         entrypoint=one["entrypoint"],
         path=".",
-        parameters=one["parameters"],
+        parameters=one.get("parameters") or {},
         parameter_openapi_schema=form(flow),
         enforce_parameter_schema=True,
         tags=one.get("tags") or [],
@@ -161,7 +168,7 @@ def _deploy(
         paused=before.paused if before else False,
     )
     slugs = tuple(str(s.slug) for s in schedules)
-    return Deployed(name, one["parameters"]["binding"], str(id), before is None, slugs)
+    return Deployed(name, (one.get("parameters") or {}).get("binding", ""), str(id), before is None, slugs)
 
 
 def form(flow: Flow[..., Any]) -> dict[str, Any]:

@@ -92,6 +92,14 @@ def _from_deployment(name: str, parameters: dict[str, Any]) -> FlowRun | None:
         return client.create_flow_run_from_deployment(deployment.id, parameters=parameters, state=Pending())
 
 
+def alone(flow: Flow[..., Any]) -> None:
+    """``python -m flows.NAME`` for a flow that belongs to no binding."""
+    call: Any = flow
+    state: State[Any] = call(return_state=True)
+    print(f"{state.name}: {state.message}")
+    sys.exit(0 if state.is_completed() else 1)
+
+
 def main(flow: Flow[..., Any], arguments: Sequence[str] | None = None) -> None:
     """``python -m flows.NAME``: run a flow's binding once; exit code 0 when it completed."""
     settings = load()

@@ -1,8 +1,8 @@
 """The flow body that every integration shares: open, extract, validate, transform, load, settle; and say how it ended.
 
-A run ends Completed; as Queued, which is completed with something left that the next run does by itself; as Planned
-after a dry run; or Failed with the error's own words. Prefect persists and repeats nothing: a retry of the same run
-opens the binding anew and does only what is left.
+A run ends Completed; as Queued, which is completed with something left that the next run does by itself; as Unread,
+which is the same where the source was away; as Planned after a dry run; or Failed with the error's own words. Prefect
+persists and repeats nothing: a retry of the same run opens the binding anew and does only what is left.
 """
 
 from collections.abc import Callable
@@ -82,10 +82,9 @@ def _run(about: About, where: Where) -> State[Any]:
     progress.end()
     showing.account(session, account)
     trouble = _tell(about, None)
-    words = "\n".join(w for w in (report.line(session, account), account.stopped, trouble) if w)
+    words = "\n".join(w for w in (report.line(session, account), account.stopped, account.queue(), trouble) if w)
     get_run_logger().info("%s: %s", about.binding, words)
-    left = account.queued or account.stopped
-    name = "Planned" if session.request.dry_run else "Queued" if left else "Completed"
+    name = "Planned" if session.request.dry_run else body.ended(session, account).capitalize()
     return Completed(name=name, message=words, data=account)
 
 

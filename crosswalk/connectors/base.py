@@ -32,7 +32,7 @@ from crosswalk.connectors.facts import (
     System,
     Verb,
 )
-from crosswalk.errors import SettingsError
+from crosswalk.errors import Away, SettingsError
 from crosswalk.http.answer import Answer
 from crosswalk.http.answer import Repeat as Again
 from crosswalk.settings import Connection
@@ -162,7 +162,8 @@ class Found:
     """A target record as it stands now.
 
     carries_marker: it carries the reference that was asked for, so it is ours. applied: it shows the effect of the
-    operation that was asked about. status: the target's own word. body: raw JSON.
+    operation that was asked about. status: the target's own word. gone: it is archived, voided or deleted, so that
+    nothing can hang on it. body: raw JSON.
     """
 
     target_id: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 
 from crosswalk.clock import Clock
@@ -10,9 +10,10 @@ from crosswalk.connectors.base import Connector, address, hosts
 from crosswalk.connectors.facts import AuthWay, System
 from crosswalk.errors import SettingsError
 from crosswalk.http.auth import ApiKey, Auth, ClientCredentials, RefreshingOAuth2
+from crosswalk.http.breaker import NoBreaker
 from crosswalk.http.client import Client
 from crosswalk.http.grants import Application
-from crosswalk.http.protocols import Account, Journal, Limiter, Quota, TokenStore
+from crosswalk.http.protocols import Account, Breaker, Journal, Limiter, Quota, TokenStore
 from crosswalk.settings import Connection
 
 
@@ -24,6 +25,7 @@ class Surroundings:
     limiter: Limiter
     journal: Journal
     clock: Clock
+    breaker: Breaker = field(default_factory=NoBreaker)
 
 
 def connector_class(system: str) -> type[Connector]:
@@ -54,6 +56,7 @@ def connect(connection: Connection, around: Surroundings) -> Connector:
         classify=system.classify,
         tell=system.tell,
         allowed_hosts=hosts(system, connection),
+        breaker=around.breaker,
     )
     return kind(connection, client, around.clock)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,10 @@ from crosswalk.store.batches import Attempt
 
 @dataclass
 class Resolved:
-    """attempts: found open.  applied, absent, held: members.  open: members that are still in doubt, and why."""
+    """attempts: found open.  applied, absent, held: members.  open: members that are still in doubt, and why.
+
+    away: the target is, and only the next probe will tell.
+    """
 
     attempts: int = 0
     applied: int = 0
@@ -29,6 +32,7 @@ class Resolved:
     held: int = 0
     open: int = 0
     why: str = ""
+    away: bool = False
 
     def add(self, settled: settle.Settled) -> None:
         self.applied += settled.applied
@@ -36,12 +40,24 @@ class Resolved:
         self.held += settled.held
 
 
-def resolve(delivery: Delivery) -> Resolved:
-    """Resolve every open attempt of the binding that this process may touch, oldest first."""
+STUBBORN = 2
+"""Sends in doubt after which an attempt comes last and is tried once: the target may fail on this record alone."""
+
+
+def resolve(delivery: Delivery, *, stubborn: bool = False) -> Resolved:
+    """Resolve the open attempts of the binding that this process may touch, oldest first; the stubborn ones apart.
+
+    It stops when the target is away: what is left is as much in doubt as before.
+    """
     done = Resolved()
     for found in batches.open_attempts(delivery.store, delivery.scope):
-        done.attempts += 1
         row = found.batch
+        if (row.sends >= STUBBORN) != stubborn:
+            continue
+        done.attempts += 1
+        if done.away:
+            done.open += len(found.unresolved)
+            continue
         if not batches.takeable(row, delivery.process, delivery.clock.now()):
             done.open += len(found.unresolved)
             done.why = f"another process may still be sending until {row.not_after}"
@@ -54,7 +70,7 @@ def resolve(delivery: Delivery) -> Resolved:
             _one(delivery, attempt, done)
         except Transient as error:
             done.open += len(attempt.unresolved)
-            done.why = error.what
+            done.why, done.away = error.what, delivery.target.away() is not None
         if done.open > before:
             batches.let_go(delivery.store, attempt, delivery.process)
     return done
@@ -76,6 +92,8 @@ def _one(delivery: Delivery, attempt: Attempt, done: Resolved) -> None:
         again = SAFE
         if not isinstance(facts.repeat, Safe):
             again = until(attempt.batch.key_until - timedelta(seconds=send.MARGIN))
+        if attempt.batch.sends >= STUBBORN:
+            again = replace(again, tries=1)
         settled = send.deliver(delivery, attempt, facts, again)
         done.add(settled)
         if not settled.open:

@@ -33,7 +33,10 @@ class Stale(Exception):
 
 @dataclass
 class Sent:
-    """What a drain did. stopped: why the rest has to wait, empty when nothing is left that can be sent now."""
+    """What a drain did. stopped: why the rest has to wait, empty when nothing is left that can be sent now.
+
+    away: the target is, and only the next probe will tell.
+    """
 
     batches: int = 0
     applied: int = 0
@@ -51,6 +54,7 @@ def drain(delivery: Delivery) -> Sent:
         with delivery.store.reading() as connection:
             rows = ledger.pending(connection, delivery.scope, delivery.clock.now(), CANDIDATES, skip)
         if not rows:
+    away: bool = False
             return done
         first = rows[0]
         verb = prepare.operation(first)
@@ -69,7 +73,7 @@ def drain(delivery: Delivery) -> Sent:
         except (AccessDenied, BadCredentials):
             raise
         except Transient as error:
-            done.stopped = str(error.what)
+            done.stopped, done.away = str(error.what), delivery.target.away() is not None
             return done
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from crosswalk.errors import AnswerLost, ServerFault, Throttled, Unreachable, VendorError
+from crosswalk.errors import AnswerLost, Away, ServerFault, Throttled, Unreachable, VendorError
 from crosswalk.http.answer import Answer
 from crosswalk.http.protocols import Admission, Breaker
 
@@ -14,6 +14,9 @@ class NoBreaker:
 
     def admit(self, connection: str) -> Admission:
         return Admission()
+
+    def away(self, connection: str) -> Away | None:
+        return None
 
     def failed(self, connection: str, admission: Admission, why: str) -> bool:
         return False

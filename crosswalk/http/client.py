@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import http.cookiejar
 import random
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,6 +16,7 @@ import msgspec
 from crosswalk.clock import Clock
 from crosswalk.errors import (
     AnswerLost,
+    Away,
     Invalid,
     NotFound,
     ServerFault,
@@ -107,6 +109,10 @@ class Client:
         """Our wall clock corrected by the last Date header, UTC."""
         return self._wire.vendor.now()
 
+    def away(self) -> Away | None:
+        """Why no request would be let through now: the system is away. None when one would, if only as the probe."""
+        return self._breaker.away(self.connection)
+
     @property
     def skew(self) -> float:
         """Seconds that the vendor's clock is ahead of ours, as far as the Date header proves it."""
@@ -139,11 +145,12 @@ class Client:
         fence = Fence(self._clock, not_after, where) if not_after is not None else None
         call.may_send = partial(self._may_send, repeat, fence)
         built = self._build(method, path, params, headers, json, form, content)
-        watched = Watched(self._breaker, self.connection)
-        try:
-            return self._until_answered(built, call, where, watched)
-        finally:
-            watched.end()
+        with _named(self.connection):
+            watched = Watched(self._breaker, self.connection)
+            try:
+                return self._until_answered(built, call, where, watched)
+            finally:
+                watched.end()
 
     def _until_answered(self, built: httpx.Request, call: Call, where: str, watched: Watched) -> Answer:
         tries = _Tries(self._retry, call.repeat, self._chance)
@@ -230,6 +237,16 @@ class Client:
             )
         except (httpx.InvalidURL, ValueError, TypeError) as error:
             raise SettingsError(f"{self.connection}: the request cannot be built: {redact.text(str(error))}") from None
+
+
+@contextmanager
+def _named(connection: str) -> Iterator[None]:
+    """An error says whose it is: an alert tells of a connection once, however many bindings it pulls down."""
+    try:
+        yield
+    except VendorError as error:
+        error.connection = error.connection or connection
+        raise
 
 
 class _KeyOver(Exception):

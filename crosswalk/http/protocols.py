@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
+from crosswalk.errors import Away
+
 
 @dataclass(frozen=True)
 class Token:
@@ -162,6 +164,9 @@ class Breaker(Protocol):
 
     def admit(self, connection: str) -> Admission:
         """Raises Away while the breaker is open and this is not the probe."""
+
+    def away(self, connection: str) -> Away | None:
+        """Why no request would be let through now; None when one would, if only as the probe."""
 
     def failed(self, connection: str, admission: Admission, why: str) -> bool:
         """The system could not be reached or is at fault. Whether the breaker is open now."""

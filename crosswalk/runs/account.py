@@ -18,7 +18,9 @@ class Account:
 
     First line: read + stand_ins = distinct + duplicate.  Second: parts = the sum of the fates.
     caught_up: parts that waited from earlier runs and reached the target in this one; they are no part of the lines.
-    skipped_by: by rule, stale versions included.  states: the derived states of every record the store knows.
+    waiting: parts of the whole binding that nothing holds and that are not at the target yet, the oldest since
+    waiting_since.  skipped_by: by rule, stale versions included.  states: the derived states of every record the store
+    knows.
     """
 
     read: int = 0
@@ -37,6 +39,8 @@ class Account:
     new_held: int = 0
     caught_up: int = 0
     requests: int = 0
+    waiting: int = 0
+    waiting_since: str = ""
     skipped_by: dict[str, int] = field(default_factory=dict)
     held_by: list[tuple[str, str, int, str]] = field(default_factory=list)
     waits_for: dict[str, int] = field(default_factory=dict)
@@ -67,6 +71,14 @@ class Account:
         if self.caught_up:
             told.append(f"besides {self.caught_up} that had waited were delivered")
         return ", ".join(told) or "nothing"
+
+    def queue(self) -> str:
+        """How many wait, since when, and what happens next; empty when nothing waits."""
+        if not self.waiting:
+            return ""
+        many = "1 record waits" if self.waiting == 1 else f"{self.waiting:,} records wait"
+        told = f"{many} to be delivered, the oldest since {self.waiting_since[:16].replace('T', ' ')} UTC"
+        return f"{told}; the next run or `crosswalk upkeep` sends the newest version of each, nothing has to be done"
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

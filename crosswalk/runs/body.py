@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import func, select
 
 from crosswalk.delivery.plan import Chunk
-from crosswalk.errors import CrosswalkError, Throttled
+from crosswalk.errors import CrosswalkError, Transient
 from crosswalk.http.journal import tagged
+from crosswalk.http.urgency import urgent
 from crosswalk.runs import loading, preview, release, session, tables, tables_preview, transform
 from crosswalk.runs.account import Account, fates, unbalanced
 from crosswalk.runs.extract import Extraction, Raw
@@ -69,46 +70,60 @@ class Steps:
 
 def run(current: Session, steps: Steps = Steps()) -> Account:
     """Run a binding once and account for it. Raises what made the run fail, after noting it."""
+    with urgent(current.request.priority), tagged(run=current.run):
+        return _whole_run(current, steps)
+
+
+def _whole_run(current: Session, steps: Steps) -> Account:
     session.begin(current)
     try:
-        with tagged(run=current.run):
-            account = _run(current, steps)
+        account = _run(current, steps)
     except BaseException as error:
         session.finish(current, "failed", sketch(current).as_dict(), _words(error))
         raise
-    waits = account.queued or account.stopped
-    session.finish(current, "queued" if waits else "completed", account.as_dict())
+    session.finish(current, ended(current, account), account.as_dict())
     return account
+
+
+def ended(current: Session, account: Account) -> str:
+    """How a run that did not fail ended. unread: its source was away, so that nothing newer is known of it."""
+    if current.source_away:
+        return "unread"
+    return "queued" if account.queued or account.stopped else "completed"
 
 
 def _run(current: Session, steps: Steps) -> Account:
     release.rouse(current)
     steps.send(current)
+    _read(current, steps)
+    if current.request.dry_run:
+        preview.finish(current)
+    elif not current.integration.to_database:
+        release.overdue(current)
+    steps.send(current)
+    return steps.settle(current)
+
+
+def _read(current: Session, steps: Steps) -> None:
+    """Read the window, or the ids, as far as the source and the outbox allow; then what may be tried again."""
     extraction = Extraction(current)
-    while True:
+    while not current.unread:
         if loading.full(current):
             current.unread = "the outbox is full; reading goes on when it has drained"
-            break
+            return
         try:
             raw = steps.extract(extraction)
-        except Throttled as limit:
-            current.unread = (
-                f"the source lets nothing through for another {limit.wait:.0f} s; the next run goes on here"
-            )
-            break
+        except Transient as trouble:
+            session.stop_reading(current, trouble)
+            return
         validated = steps.validate(current, raw)
         chunk = steps.transform(current, validated)
         steps.load(current, validated, chunk)
         steps.progress(sketch(current))
         if raw.last:
             break
-    again = [] if current.unread else release.due(current)
-    if again:
+    if not current.unread and (again := release.due(current)):
         release.again(current, again, steps)
-    if not current.request.dry_run and not current.integration.to_database:
-        release.overdue(current)
-    steps.send(current)
-    return steps.settle(current)
 
 
 def sketch(current: Session) -> Account:
@@ -133,6 +148,7 @@ def sketch(current: Session) -> Account:
             account.new_held = held.new(connection, scope, current.run)
         account.held_by = held.reasons(store, scope)
         account.states = ledger.states(store, scope)
+        _queue(current, account)
         with store.reading() as connection:
             account.waits_for = links.waited_for(connection, scope)
     except CrosswalkError as error:
@@ -156,6 +172,15 @@ def settle(current: Session) -> Account:
     account.check()
     _whole(current)
     return account
+
+
+def _queue(current: Session, account: Account) -> None:
+    """What waits in the whole binding, and what happens with it."""
+    if current.request.dry_run or current.integration.to_database:
+        return
+    found = ledger.queue(current.store, current.scope)
+    account.waiting = found.count
+    account.waiting_since = found.since.isoformat() if found.since else ""
 
 
 def _whole(current: Session) -> None:

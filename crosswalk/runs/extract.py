@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from crosswalk.connectors.base import Page
-from crosswalk.runs.session import Session
+from crosswalk.errors import Transient
+from crosswalk.runs.session import Session, lasts
 
 CHUNK_BYTES = 8_000_000
 CHUNK_SECONDS = 20.0
@@ -41,7 +42,9 @@ class Extraction:
         size = sum(map(len, self._gathered))
         began = self.session.clock.boot()
         while not self.done and len(self._gathered) < self.session.integration.chunk_rows and size < CHUNK_BYTES:
-            page = self._page()
+            page = self._page_or_end()
+            if page is None:
+                break
             self.session.read += len(page)  # counted as it came, before anything may lose a record
             self._gathered += page
             size += sum(map(len, page))
@@ -59,6 +62,18 @@ class Extraction:
         if not self.session.request.ids:
             self._gathered += self.session.integration.stand_ins
         self._standing_in = len(self._gathered)
+
+    def _page_or_end(self) -> list[bytes] | None:
+        """A page; None when the source is away or asks for a long wait, while there is something to go on with.
+
+        What was read and counted goes its way; the next call meets the same trouble, or goes on behind it.
+        """
+        try:
+            return self._page()
+        except Transient as trouble:
+            if self._gathered and lasts(self.session, trouble):
+                return None
+            raise
 
     def _page(self) -> list[bytes]:
         return self._fetch() if self.session.request.ids else self._list()

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from crosswalk.delivery.match import RULE as RECOGNISED
 from crosswalk.delivery.prepare import OWN_VERSION
+from crosswalk.errors import Transient
 from crosswalk.store import held, ledger, links
 from crosswalk.store.held import Hold
 from crosswalk.store.ledger import Name
@@ -44,13 +45,18 @@ def again(current: Session, keys: list[str], steps: Steps) -> None:
     from dataclasses import replace
 
     from crosswalk.runs.extract import Extraction
+    from crosswalk.runs.session import stop_reading
 
     window, request = current.window, current.request
     current.request = replace(request, ids=tuple(keys))
     try:
         extraction = Extraction(current)
         while True:
-            raw = steps.extract(extraction)
+            try:
+                raw = steps.extract(extraction)
+            except Transient as trouble:
+                stop_reading(current, trouble)
+                break
             validated = steps.validate(current, raw)
             steps.load(current, validated, steps.transform(current, validated))
             if raw.last:

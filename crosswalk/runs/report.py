@@ -50,6 +50,8 @@ def page(session: Session, account: Account, error: str = "") -> str:
         lines += ["## Why it failed", "", "```", error, "```", ""]
     if account.stopped:
         lines += [f"Stopped early: {account.stopped}", ""]
+    if account.waiting:
+        lines += [f"{account.queue()}.", ""]
     lines += ["## Counts", "", *_table(["", "count"], [[r["what"], r["count"]] for r in table(session, account)])]
     if account.held_by:
         rows = [(count, rule, reason, key) for rule, reason, count, key in account.held_by]

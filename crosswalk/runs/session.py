@@ -14,7 +14,8 @@ from crosswalk.clock import Clock
 from crosswalk.connectors.base import Connector, Window
 from crosswalk.delivery.context import Delivery, no_lease
 from crosswalk.delivery.plan import Seen
-from crosswalk.errors import NotApproved, SettingsError, StoreError
+from crosswalk.errors import Away, NotApproved, SettingsError, StoreError, Throttled, Transient
+from crosswalk.http.urgency import BACKFILL, EVENT, USUAL
 from crosswalk.integration import Integration
 from crosswalk.mapping.context import Context
 from crosswalk.runs.preview import Plan
@@ -31,7 +32,10 @@ def _uncounted(_: str) -> int:
 
 @dataclass(frozen=True)
 class Request:
-    """What a run is asked for. since, until: aware; ids: source keys instead of a window."""
+    """What a run is asked for. since, until: aware; ids: source keys instead of a window.
+
+    urgent: somebody waits for it, because an event asked for it.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
@@ -39,6 +43,14 @@ class Request:
     dry_run: bool = False
     flow_run_id: str = ""
     plan: str = ""
+    urgent: bool = False
+
+    @property
+    def priority(self) -> int:
+        """How urgent its requests are: work of events before a scheduled run, that before a stretch of the past."""
+        if self.urgent:
+            return EVENT
+        return BACKFILL if self.since or self.until else USUAL
 
     def __post_init__(self) -> None:
         for name in ("since", "until"):
@@ -51,7 +63,10 @@ class Request:
 
 @dataclass
 class Session:
-    """One run of one binding in this process. requests: how many the journal holds of a run."""
+    """One run of one binding in this process. requests: how many the journal holds of a run.
+
+    stopped: why something could not be sent.  unread: why something could not be read.
+    """
 
     binding: Binding
     integration: Integration
@@ -74,6 +89,7 @@ class Session:
     stopped: str = ""
     unread: str = ""
     delivered: int = 0
+    source_away: bool = False
     plan: Plan = field(default_factory=Plan)
     requests: Callable[[str], int] = _uncounted
 
@@ -127,7 +143,10 @@ def begin(session: Session) -> None:
         session.lease = leases.take(session.store, session.scope, session.process)
     try:
         session.position = cursors.read(session.store, session.scope, session.resource)
-        session.window = _window(session)
+        try:
+            session.window = _window(session)
+        except Transient as trouble:
+            stop_reading(session, trouble)
         _note(session)
     except BaseException as error:
         # A source that cannot even be asked for the time is a failed run, and must not keep the next one waiting.
@@ -138,6 +157,27 @@ def begin(session: Session) -> None:
 
 
 def _note(session: Session) -> None:
+def lasts(session: Session, trouble: Transient) -> bool:
+    """Whether a source's trouble outlasts a run: a long wait, or a system that is away."""
+    return isinstance(trouble, (Throttled, Away)) or session.source.away() is not None
+
+
+def stop_reading(session: Session, trouble: Transient) -> None:
+    """Let the run end without reading on: the cursor stays and the next run goes on there. Raises other trouble."""
+    if not lasts(session, trouble):
+        raise trouble
+    if isinstance(trouble, Throttled):
+        wait = f"the source lets nothing through for another {trouble.wait:.0f} s"
+        session.unread = f"{wait}; the next run goes on here"
+        return
+    away = trouble if isinstance(trouble, Away) else session.source.away()
+    what = away.what if away is not None else trouble.what
+    session.unread = (
+        f"the source could not be read: {what}; the cursor stays where it is and the next run goes on there"
+    )
+    session.source_away = True
+
+
     runs.begin(
         session.store, session.run, session.scope, session.binding.name, flow_run_id=session.request.flow_run_id,
         since=session.window.since, until=session.window.until, dry_run=session.request.dry_run,

@@ -19,6 +19,7 @@ from crosswalk.integration import Integration, find
 from crosswalk.mapping.language import Mapping
 from crosswalk.runs.session import Request, Session
 from crosswalk.settings import Binding, Connection, Settings, load
+from crosswalk.store.breakers import Breakers
 from crosswalk.store.engine import Store
 from crosswalk.store.tokens import Tokens
 from crosswalk.store.vault import Vault
@@ -64,6 +65,7 @@ class House:
             limiter=SlotLimiter(state / "limits.db", self.clock),
             journal=self.journal,
             clock=self.clock,
+            breaker=Breakers(self.store),
         )
 
     @cached_property

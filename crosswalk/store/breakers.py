@@ -99,9 +99,9 @@ class Breakers:
     def passed(self, connection: str, admission: Admission) -> None:
         if not admission.failures and not admission.probe:
             return
-        mine = (BREAKER.c.connection == connection,)
         # An answer to what was asked before the breaker opened does not close it; the probe's does.
-        mine += (BREAKER.c.probing_by == admission.probe,) if admission.probe else (BREAKER.c.opened_at.is_(None),)
+        open_by = BREAKER.c.probing_by == admission.probe if admission.probe else BREAKER.c.opened_at.is_(None)
+        mine = (BREAKER.c.connection == connection, open_by)
         with self._store.transaction("breaker") as writing:
             writing.execute(
                 update(BREAKER).where(*mine).values(

@@ -168,6 +168,27 @@ def states(store: Store, scope: str) -> dict[str, int]:
         return {str(state): int(count) for state, count in rows}
 
 
+@dataclass(frozen=True)
+class Queue:
+    """What waits to be sent, or to be known to have been sent. since: when the oldest of it began to wait."""
+
+    count: int
+    since: datetime | None
+
+
+def queue(store: Store, scope: str) -> Queue:
+    """The queue of a binding."""
+    with store.reading() as connection:
+        sent_later = connection.execute(
+            select(func.count(), func.min(RECORD.c.changed_at)).where(RECORD.c.scope == scope, PENDING)
+        ).one()
+        in_doubt = connection.execute(
+            select(func.count(), func.min(RECORD.c.changed_at)).where(RECORD.c.scope == scope, RECORD.c.batch != "")
+        ).one()
+    known = [row[1] for row in (sent_later, in_doubt) if row[1] is not None]
+    return Queue(int(sent_later[0]) + int(in_doubt[0]), min(known, default=None))
+
+
 def waiting(store: Store, scope: str, before: datetime) -> list[str]:
     """Keys of records that have waited since before then to be sent, or to be known to have been sent."""
     late = (RECORD.c.scope == scope, RECORD.c.changed_at < before, STATE.in_(("pending", "in doubt")))

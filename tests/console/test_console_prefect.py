@@ -48,7 +48,7 @@ def test_a_run_has_a_page_and_a_deployment(folder: Folder, running: Server) -> N
         )  # fmt: skip
 
     done = cw("deploy")
-    assert done.returncode == 0 and done.stdout.count(" new ") == 3, done.stdout + done.stderr
+    assert done.returncode == 0 and done.stdout.count(" new ") == 4, done.stdout + done.stderr
     assert "prefect worker start --pool crosswalk" in done.stdout
     done = cw("run", "customers")
     assert done.returncode == 0 and "23 created" in done.stdout and "Completed" in done.stdout, (

@@ -20,7 +20,7 @@ from crosswalk.prefect_deploy import form
 from crosswalk.settings import load
 
 ROOT = Path(__file__).parents[2]
-HELPERS = {"sync", "telling", "showing"}
+HELPERS = {"sync", "telling", "showing", "upkeep"}
 FLOWS = sorted(f.stem for f in (ROOT / "flows").glob("*.py") if f.stem not in HELPERS)
 HOOKS = ("on_failure_hooks", "on_crashed_hooks", "on_cancellation_hooks")
 
@@ -87,7 +87,10 @@ def test_there_is_one_deployment_for_each_binding() -> None:
     """prefect.yaml and crosswalk.toml of the repository belong together, and every schedule has a zone and a name."""
     settings = load(ROOT, "sandbox")
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
-    assert {d["name"]: d["parameters"] for d in deployments} == {b: {"binding": b} for b in settings.bindings}
+    given = {d["name"]: d.get("parameters") for d in deployments}
+    assert given == {**{b: {"binding": b} for b in settings.bindings}, "upkeep": None}
+    upkeep = deployments.pop()
+    assert upkeep["entrypoint"] == "flows/upkeep.py:upkeep" and upkeep["work_pool"] == {"name": "crosswalk"}
     for one in deployments:
         integration = settings.bindings[one["name"]].integration
         assert one["entrypoint"] == f"flows/{integration}.py:{integration}"

@@ -1,0 +1,74 @@
+"""What goes on beside the integrations: each step does one thing for all bindings, and none keeps another from its."""
+
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+from prefect import State, flow
+from prefect.context import FlowRunContext
+from prefect.logging import get_run_logger
+from prefect.states import Completed, Failed
+
+from crosswalk.alerts import notify
+from crosswalk.errors import CrosswalkError
+from crosswalk.http import redact
+from crosswalk.integration import find
+from crosswalk.prefect_run import alone
+from crosswalk.runs import draining
+from crosswalk.runs.session import Request
+from crosswalk.runs.wiring import House
+from flows.telling import About
+
+
+@flow(name="upkeep", persist_result=False)
+def upkeep() -> State[Any]:
+    """Send what waits for systems that were away. Every few minutes; a run that finds nothing to do asks nobody."""
+    with closing(House.here()) as house:
+        words, wrong = tended(house)
+    for line in words:
+        get_run_logger().info("%s", line)
+    for line in wrong:
+        get_run_logger().error("%s", line)
+    told = "\n".join([*wrong, *words]) or "nothing to do"
+    return Failed(message=told) if wrong else Completed(message=told)
+
+
+def tended(house: House) -> tuple[list[str], list[str]]:
+    """Do every step: what was done, and what went wrong."""
+    words: list[str] = []
+    wrong: list[str] = []
+    for step in STEPS:
+        try:
+            step(house, words, wrong)
+        except CrosswalkError as error:
+            wrong.append(redact.text(f"{step.__name__}: {error}"))
+    return words, wrong
+
+
+def drain(house: House, words: list[str], wrong: list[str]) -> None:
+    """Send what waits, binding by binding; warn of rows that are held now."""
+    for name, binding in house.settings.bindings.items():
+        try:
+            session = house.session(name, Request(), integration=find(binding.integration))
+            done = draining.drain(session)
+        except CrosswalkError as error:
+            wrong.append(redact.text(f"{name}: {error}"))
+            continue
+        if done is None:
+            continue
+        words.append(redact.text(done.line()))
+        if done.held:
+            about = About(session.integration, name, _flow_run(), house.settings, session)
+            notify.held(about.newly_held(), about.owner)
+
+
+def _flow_run() -> Any:
+    context = FlowRunContext.get()
+    return context.flow_run if context is not None else None
+
+
+STEPS: tuple[Callable[[House, list[str], list[str]], None], ...] = (drain,)
+
+
+if __name__ == "__main__":
+    alone(upkeep)
