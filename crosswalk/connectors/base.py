@@ -89,13 +89,14 @@ class Page:
 
     records: raw JSON of each, untouched but for nested lists that were read to their end. resume: hand it to ``read``
     to go on after this page; None on the last page. total: how many the vendor says the window holds, only when it says
-    so exactly. vendor_now: the vendor's clock when it answered.
+    so exactly. vendor_now: the vendor's clock when it answered. window: the one that was asked for.
     """
 
     records: list[bytes]
     resume: str | None
     total: int | None
     vendor_now: datetime
+    window: Window | None = None
 
 
 @dataclass(frozen=True, slots=True)

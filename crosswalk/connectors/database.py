@@ -26,7 +26,7 @@ from crosswalk.connectors.database_read import read
 from crosswalk.connectors.database_rows import Unfit, hashes, newest, unloadable
 from crosswalk.connectors.database_schema import stand
 from crosswalk.connectors.database_sqlite import SQLite, same_file
-from crosswalk.errors import Drift, Invalid, SettingsError
+from crosswalk.errors import Drift, Incomplete, Invalid, SettingsError
 from crosswalk.frames.frame import Frame
 from crosswalk.points import point
 from crosswalk.schemas.base import Record
@@ -236,6 +236,9 @@ class Database:
         kept = newest(frame[frame.record.key], versions)
         if len(kept) == len(frame):
             return loading.Chunk(frame, versions, hashes(frame)), 0
+        keys = frame[frame.record.key]
+        if pc.count_distinct(keys.take(kept)) != pc.count_distinct(keys):
+            raise Incomplete(f"{frame.record.name}: rows were taken for older ones of a key that has no newer row")
         fewer = frame.take(kept)
         return loading.Chunk(fewer, versions.take(kept), hashes(fewer)), len(frame) - len(kept)
 

@@ -94,9 +94,10 @@ def load(connection: sa.Connection, dialect: Dialect, table: Table, chunk: Chunk
         codes = compare(connection, dialect, table, stage, len(chunk.frame))
         if (codes == TOUCHED).any():
             _touch(connection, dialect, table, stage, int((codes == TOUCHED).sum()))
-    changed = np.flatnonzero((codes == CREATED) | (codes == UPDATED))
-    if len(changed):
-        _write(connection, dialect, table, chunk, codes, changed, now)
+        changed = np.flatnonzero((codes == CREATED) | (codes == UPDATED))
+        if len(changed):
+            _write(connection, dialect, table, chunk, codes, changed, now)
+        _prove(connection, dialect, table, stage, len(chunk.frame))
     return codes
 
 
@@ -135,7 +136,7 @@ def _write(
     root = tables.pop(table.name)
     root = root.append_column(VERSION, chunk.versions.take(take)).append_column(HASH, chunk.hashes.take(take))
     root = root.append_column(LOADED, pa.repeat(pa.scalar(now, pa.timestamp("us", tz="UTC")), len(root)))
-    heads = {"key": chunk.keys.take(take), "hash": chunk.hashes.take(take)}
+    heads = {"key": chunk.keys.take(take)}
     with staged(connection, dialect, "cw_keys", heads) as keys:
         _clear(connection, dialect, table, keys)
         created = pa.array(codes[changed] == CREATED)
@@ -143,17 +144,26 @@ def _write(
         _update(connection, dialect, table, root.filter(pa.array(codes[changed] == UPDATED)))
         for name, data in tables.items():
             dialect.append(connection, name, data)
-        _prove(connection, dialect, table, keys, frame)
+        for name, below in table.lists.items():
+            _prove_lines(connection, dialect, below, keys, frame.lines[name])
 
 
-def _prove(connection: sa.Connection, dialect: Dialect, table: Table, keys: sa.Table, frame: Frame) -> None:
-    """Count what stands there now, before the commit: a row that got lost on the way must not be called loaded."""
-    there = target(table, dialect)
-    same = sa.and_(there.c[table.key[0]] == keys.c.key, there.c[HASH] == keys.c.hash)
-    found = connection.execute(sa.select(sa.func.count()).select_from(keys).join(there, same)).scalar_one()
-    _exactly(found, len(frame), table)
-    for name, below in table.lists.items():
-        _prove_lines(connection, dialect, below, keys, frame.lines[name])
+def _prove(connection: sa.Connection, dialect: Dialect, table: Table, heads: sa.Table, count: int) -> None:
+    """Count what stands there now, before the commit: a row that got lost on the way must not be called loaded.
+
+    Each of the ``count`` rows stands there with its content, or the database knows a newer version of it.
+    """
+    there, gone, key = target(table, dialect), removed_table(dialect), table.key[0]
+    known = sa.or_(
+        there.c[HASH] == heads.c.hash,
+        there.c[VERSION] > heads.c.version,
+        sa.and_(there.c[key].is_(None), gone.c.version > heads.c.version),
+    )
+    joined = heads.outerjoin(there, there.c[key] == heads.c.key).outerjoin(
+        gone, sa.and_(gone.c.table == table.name, gone.c.key == sa.cast(heads.c.key, sa.Text))
+    )
+    found = connection.execute(sa.select(sa.func.count()).select_from(joined).where(known)).scalar_one()
+    _exactly(found, count, table)
 
 
 def _prove_lines(connection: sa.Connection, dialect: Dialect, table: Table, keys: sa.Table, lines: Frame) -> None:

@@ -46,7 +46,7 @@ def restarted(ask: Ask, changed: Changed, window: Window, resume: str | None) ->
             ends = number == len(parts)
             at = following if ends else since
             token = None if over and ends else at.isoformat() if at else ""
-            yield Page(kept, token, part.total if total_is_exact else None, part.vendor_now)
+            yield Page(kept, token, part.total if total_is_exact else None, part.vendor_now, window)
             total_is_exact = False
         if over:
             return

@@ -211,7 +211,7 @@ class Shopify(Connector):
             kept = [self._whole(facts, raw) for raw in records if not shape.by_day or _inside(raw, window)]
             seen += len(records)
             if info.get("hasNextPage") is not True:
-                yield Page(kept, None, self._count(shape, window), self.client.vendor_now())
+                yield Page(kept, None, self._count(shape, window), self.client.vendor_now(), window)
                 return
             if info.get("endCursor") in (None, after):
                 raise Incomplete(f"Shopify's {shape.field} say that there is a next page and give no new cursor to it")
@@ -219,7 +219,7 @@ class Shopify(Connector):
             last = instant(peek(records[-1], facts.record.version)) if records else None
             if seen >= DEEPEST and last is not None and (since is None or last > since):
                 since, after, seen = last, None, 0
-            yield Page(kept, _token(since, after, seen), None, self.client.vendor_now())
+            yield Page(kept, _token(since, after, seen), None, self.client.vendor_now(), window)
 
     def _count(self, shape: Shape, window: Window) -> int | None:
         """How many the window holds now that it has been read: what left it meanwhile is newer and comes again."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from crosswalk.errors import Unbalanced
 from crosswalk.mapping.language import Mapping
 from crosswalk.mapping.outcome import Outcome
 from crosswalk.store import held, ledger
@@ -196,6 +197,19 @@ def decide_skip(old: Row[Any] | None, skip: Skip, now: datetime) -> Decision | H
     return Decision("skipped", values | {"skipped": skip.rule})
 
 
+def _sound(old: Row[Any] | None, wanted: Wanted, decision: Decision) -> None:
+    """What is not going to be sent is there already, or is older than what is known. Raises Unbalanced."""
+    same = old is not None and old.applied_hash == wanted.hash
+    older = old is not None and old.wanted_version > wanted.version
+    if (decision.fate == "unchanged" and not same) or (decision.fate == "stale" and not older):
+        raise Unbalanced(
+            f"a part is called {decision.fate}, and the target is not known to hold it",
+            record=f"{wanted.name.key} {wanted.name.part}".strip(),
+            safe="the chunk was not written",
+            next_command="report it: the plan loses a change",
+        )
+
+
 def commit(connection: Connection, store: Store, scope: str, run: str, chunk: Chunk, seen: Seen, now: datetime) -> None:
     """Write the outcome of every part of a chunk; the caller's transaction holds the fence check and the cursor too."""
     since = instant_text(store.since())
@@ -228,7 +242,9 @@ def commit(connection: Connection, store: Store, scope: str, run: str, chunk: Ch
         (changed if row is not None else new_rows).append(full)
 
     for wanted in chunk.wanted:
-        note(wanted.name, decide(old.get(wanted.name), wanted, now))
+        planned = decide(old.get(wanted.name), wanted, now)
+        _sound(old.get(wanted.name), wanted, planned)
+        note(wanted.name, planned)
     for skip in chunk.skipped:
         decision = decide_skip(old.get(skip.name), skip, now)
         if isinstance(decision, Hold):

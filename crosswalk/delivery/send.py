@@ -6,15 +6,25 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from crosswalk.connectors.base import Answer, Frozen, Item, Outcome, Result
 from crosswalk.connectors.facts import Key, Never, Operation, Safe, Verb
 from crosswalk.delivery import match, prepare, settle
 from crosswalk.delivery.context import Delivery
 from crosswalk.delivery.prepare import Ready
-from crosswalk.errors import AccessDenied, BadCredentials, Fenced, Refused, Throttled, Transient, Unreachable
+from crosswalk.errors import (
+    AccessDenied,
+    BadCredentials,
+    Fenced,
+    Refused,
+    Throttled,
+    Transient,
+    Unbalanced,
+    Unreachable,
+)
 from crosswalk.frames.payload import render
 from crosswalk.http.answer import ONCE, SAFE, Repeat, until
 from crosswalk.store import batches, ledger
@@ -44,19 +54,21 @@ class Sent:
     doubt: int = 0
     stopped: str = ""
     next_try: datetime | None = None
+    away: bool = False
 
 
 def drain(delivery: Delivery) -> Sent:
     """Send everything that is pending and due. Transient trouble stops the drain and leaves the rest queued."""
     done = Sent()
     skip: list[str] = []
+    chosen: Sequence[Row[Any]] = ()
     while True:
         with delivery.store.reading() as connection:
             rows = ledger.pending(connection, delivery.scope, delivery.clock.now(), CANDIDATES, skip)
         if not rows:
-    away: bool = False
             return done
-        first = rows[0]
+        _touched(chosen, rows)
+        chosen, first = (), rows[0]
         verb = prepare.operation(first)
         rows = [r for r in rows if r.resource == first.resource and prepare.operation(r) == verb]
         try:
@@ -64,6 +76,7 @@ def drain(delivery: Delivery) -> Sent:
             if verb == "create":
                 items = match.recognised(delivery, items)
             _send_all(delivery, first.resource, verb, items, done)
+            chosen = rows
         except Stale:
             continue
         except Throttled as error:
@@ -75,6 +88,19 @@ def drain(delivery: Delivery) -> Sent:
         except Transient as error:
             done.stopped, done.away = str(error.what), delivery.target.away() is not None
             return done
+
+
+def _touched(chosen: Sequence[Row[Any]], rows: Sequence[Row[Any]]) -> None:
+    """What was chosen and is as it was would be chosen for ever, and never sent. Raises Unbalanced."""
+    before = {tuple(row) for row in chosen}
+    lost = [str(row.key) for row in rows if tuple(row) in before]
+    if lost:
+        raise Unbalanced(
+            f"{len(lost)} records were chosen to be sent, and were neither sent nor held nor parked",
+            record=", ".join(lost[:5]),
+            safe="they wait in the store; what was sent is known",
+            next_command="report it: something between the ledger and the target loses records",
+        )
 
 
 def _send_all(delivery: Delivery, resource: str, verb: Verb, items: Sequence[Ready], done: Sent) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from crosswalk.connectors.base import Found, Result
+from crosswalk.connectors.facts import Key, LookUp
 from crosswalk.delivery.compare import foreign
 from crosswalk.delivery.context import Delivery, changeable
+from crosswalk.errors import Unbalanced
 from crosswalk.store import batches, held, ledger, links
 from crosswalk.store.batches import Attempt
 from crosswalk.store.held import Hold
@@ -49,6 +51,7 @@ def results(delivery: Delivery, attempt: Attempt, answers: Mapping[int, Result],
         settling.rows = _rows(connection, delivery.scope, attempt)
         for position, result in sorted(answers.items()):
             settling.one(connection, members[position], result)
+        settling.prove(answers)
         held.put(connection, delivery.store, delivery.scope, delivery.run, settling.holds, delivery.clock.now())
         batches.resolve(connection, attempt.batch.id, settling.outcomes)
     return settling.counts()
@@ -108,7 +111,7 @@ class _Settling:
         if member.outcome:
             return
         row = self.rows[Name(member.key, member.part)]
-        if result.outcome == "doubt":
+        if result.outcome == "doubt" or self._unnamed(result):
             return
         if result.outcome == "applied":
             self._applied(connection, member, row, result)
@@ -123,6 +126,25 @@ class _Settling:
             self._again(connection, member, row, alone=True)
         else:
             self._refused(connection, member, row, result)
+
+    def prove(self, answers: Mapping[int, Result]) -> None:
+        """Nothing counts as applied that the target did not apply. Raises Unbalanced, and then nothing is written."""
+        for position, outcome in self.outcomes.items():
+            if outcome == "applied" and answers[position].outcome != "applied":
+                raise Unbalanced(
+                    f"the target answered {answers[position].outcome!r}, and it was to be settled as applied",
+                    record=self.attempt.members[position].key,
+                    safe="the attempt is open as it was; the next run asks the target about it",
+                    next_command="report it: an answer is settled as something else",
+                )
+
+    def _unnamed(self, result: Result) -> bool:
+        """Whether a record is said to be made whose id nobody knows, at a target that can be asked for it."""
+        batch = self.attempt.batch
+        if result.outcome != "applied" or result.target_id or batch.operation != "create":
+            return False
+        repeat = self.delivery.target.operation(batch.resource, batch.operation).repeat
+        return isinstance(repeat, LookUp) or (isinstance(repeat, Key) and repeat.lookup)
 
     def _applied(self, connection: Connection, member: Row[Any], row: Row[Any], result: Result) -> None:
         target_id = result.target_id or member.target_id or row.target_id

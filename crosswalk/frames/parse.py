@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,12 +20,14 @@ from crosswalk.frames.refused import Refusals, Refused, excerpt
 from crosswalk.schemas.base import Field, Lines, Record
 
 SAMPLE = 200
+Counts = np.ndarray[tuple[int], np.dtype[np.int64]]
 _NUL = b"\\u0000"
 
 
 @dataclass(frozen=True)
 class Parsed:
     """kept: int64, the place among the raw records of every row of the frame.  unknown: wire paths that no field names.
+    elements: by the dotted name of a list, how many elements every raw record has in it, as they were read.
 
     Every raw record is either a row or refused.
     """
@@ -33,6 +36,7 @@ class Parsed:
     kept: pa.Array
     refused: list[Refused]
     unknown: set[str]
+    elements: Mapping[str, Counts] = field(default_factory=dict)
 
 
 def parse(record: Record, raws: Sequence[bytes]) -> Parsed:
@@ -47,7 +51,7 @@ def parse(record: Record, raws: Sequence[bytes]) -> Parsed:
     objects = [row for row, raw in enumerate(raws) if _is_object(raw, row, refusals)]
     nested, rows = read(raws, objects, how, refusals)
     _refuse_drift(record, len(raws), refusals)
-    columns = _Columns(refusals, nul=any(_NUL in raw for raw in raws))
+    columns = _Columns(refusals, nul=any(_NUL in raw for raw in raws), records=len(raws))
     frame = columns.frame(record, nested, pa.array(rows, pa.int64()), "")
     kept = pa.array(rows, pa.int64())
     if len(refusals):
@@ -56,7 +60,7 @@ def parse(record: Record, raws: Sequence[bytes]) -> Parsed:
     refused = refusals.sorted()
     if len(kept) + len(refused) != len(raws):
         raise AssertionError(f"{len(raws)} records came in, {len(kept)} + {len(refused)} went out")
-    return Parsed(frame, kept, refused, unknown(record, raws))
+    return Parsed(frame, kept, refused, unknown(record, raws), columns.elements)
 
 
 def _is_object(raw: bytes, row: int, refusals: Refusals) -> bool:
@@ -71,9 +75,11 @@ def _is_object(raw: bytes, row: int, refusals: Refusals) -> bool:
 class _Columns:
     """Typed columns out of the nested read, lists into child frames; refuses records on the way."""
 
-    def __init__(self, refusals: Refusals, nul: bool) -> None:
+    def __init__(self, refusals: Refusals, nul: bool, records: int) -> None:
         self._refusals = refusals
         self._nul = nul
+        self._records = records
+        self.elements: dict[str, Counts] = {}
 
     def frame(self, record: Record, nested: pa.StructArray, roots: pa.Array, prefix: str) -> Frame:
         """The frame of these elements; ``roots`` is the raw record that each belongs to."""
@@ -105,6 +111,7 @@ class _Columns:
             long = pc.greater_equal(pc.list_value_length(lists), lines.whole_below)
             reason = f"was asked for with at most {lines.whole_below} elements, has as many, and may be cut"
             self._refuse(long, roots, name, reason, "whole list")
+        self._count(name, lists, roots)
         parents = pc.list_parent_indices(lists).cast(pa.int64())
         elements = pc.list_flatten(lists)
         roots = roots.take(parents)
@@ -113,6 +120,11 @@ class _Columns:
         child = self.frame(lines.record, elements, roots, f"{name}.")
         table = child.table.add_column(0, pa.field(PARENT, pa.int64()), parents)
         return Frame(child.record, table, child.lines)
+
+    def _count(self, name: str, lists: pa.Array, roots: pa.Array) -> None:
+        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        counts = np.bincount(roots.to_numpy(), weights=lengths, minlength=self._records)
+        self.elements[name] = counts.astype(np.int64)
 
     def _missing(self, name: str, missing: pa.Array, roots: pa.Array) -> None:
         self._all_gone(name, missing, roots, "is missing")

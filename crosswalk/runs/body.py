@@ -167,7 +167,7 @@ def settle(current: Session) -> Account:
     account = sketch(current)
     for fate, count in counts.items():
         setattr(account, fate, count)
-    whole = not current.unread and current.incremental
+    whole = not current.unread and not current.request.ids
     account.vendor_total = current.total if whole else None
     account.check()
     _whole(current)
@@ -189,6 +189,9 @@ def _whole(current: Session) -> None:
     adrift = ledger.adrift(store, scope)
     if adrift:
         raise unbalanced(f"{len(adrift)} records name an attempt that is over, {adrift[0]} among them")
+    unlisted = held.unlisted(store, scope)
+    if unlisted:
+        raise unbalanced(f"{len(unlisted)} records are held and no list shows them, {unlisted[0]} among them")
     limit = current.integration.park_limit
     late = ledger.waiting(store, scope, current.clock.now() - limit)
     if late:

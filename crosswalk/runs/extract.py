@@ -98,6 +98,7 @@ class Extraction:
             return []
         self._resume = page.resume
         self.done = page.resume is None
+        self.session.asked = page.window or self.session.asked
         if page.total is not None:
             self.session.total = page.total
         return page.records

@@ -85,6 +85,7 @@ class Session:
     read: int = 0
     stand_ins: int = 0
     total: int | None = None
+    asked: Window | None = None
     unknown: set[str] = field(default_factory=set)
     stopped: str = ""
     unread: str = ""

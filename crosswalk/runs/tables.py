@@ -15,6 +15,7 @@ from crosswalk.mapping.outcome import Outcome
 from crosswalk.runs import loading
 from crosswalk.runs.session import Session
 from crosswalk.runs.transform import Validated, take
+from crosswalk.runs.wholeness import lost
 from crosswalk.schemas.base import Record
 from crosswalk.store import held
 from crosswalk.store.cursors import Position
@@ -77,6 +78,9 @@ def _hold(session: Session, holds: Sequence[Hold], seen: Seen) -> None:
     with session.store.transaction("hold") as connection:
         session.lease.check(connection)
         held.put(connection, session.store, session.scope, session.run, holds, session.clock.now())
+        gone = held.missing(connection, session.scope, holds)
+        if gone:
+            raise lost(f"{len(gone)} held rows did not get into the quarantine, {gone[0]} among them")
         held_now = held.new(connection, session.scope, session.run)
     if session.integration.thresholds.crossed(held_now, seen.distinct):
         session.seen.join(seen)

@@ -13,12 +13,11 @@ import pyarrow.compute as pc
 
 from crosswalk.delivery.plan import Chunk
 from crosswalk.delivery.wanted import gather, leftovers
-from crosswalk.errors import Unbalanced
 from crosswalk.frames.frame import Frame
-from crosswalk.mapping.language import Mapping
 from crosswalk.mapping.outcome import Outcome
 from crosswalk.runs.extract import Raw
 from crosswalk.runs.session import Session
+from crosswalk.runs.wholeness import complete, lost, whole
 from crosswalk.schemas.base import Record
 from crosswalk.store.held import Hold
 
@@ -63,10 +62,9 @@ def validate(session: Session, raw: Raw) -> Validated:
         )  # fmt: skip
     keys += checked.good[record.key].to_pylist()
     if len(keys) != len(raw.records):
-        raise Unbalanced(
-            f"{len(raw.records)} raw records came in, {len(keys)} went on", safe="the chunk was not written"
-        )
+        raise lost(f"{len(raw.records)} raw records came in, {len(keys)} went on")
     distinct = dedupe(checked.good, kept)
+    complete(distinct.frame, parsed.elements, distinct.kept)
     versions = version_texts(distinct.frame, record)
     return Validated(
         frame=distinct.frame,
@@ -116,26 +114,21 @@ def transform(session: Session, validated: Validated) -> Chunk:
     chunk = Chunk(held=list(validated.held))
     digests = session.digests()
     for rank, mapping in enumerate(session.integration.parts):
-        outcome = mapping.apply(validated.frame, session.context)
-        _whole(mapping, validated.frame, outcome)
-        outcome = _checked(outcome)
-        add = gather
+        outcome = _checked(mapping.apply(validated.frame, session.context))
+        whole(mapping, validated.frame, outcome)
+        add, parts = gather, len(outcome.frame) + len(outcome.held) + len(outcome.skipped)
         if session.integration.to_database:
             chunk.tables.append((mapping, outcome))
-            add = leftovers
+            add, parts = leftovers, len(outcome.held) + len(outcome.skipped)
+        before = _parts(chunk)
         add(chunk, mapping, rank, outcome, digests[mapping.title], validated.raws, validated.versions)
+        if _parts(chunk) - before != parts:
+            raise lost(f"{mapping.title!r} made {parts} parts, and {_parts(chunk) - before} of them go on")
     return chunk
 
 
-def _whole(mapping: Mapping, frame: Frame, outcome: Outcome) -> None:
-    rows = frame
-    for step in mapping.each.split(".") if mapping.each else ():
-        rows = rows.lines[step]
-    out = len(outcome.frame) + len(outcome.held) + len(outcome.skipped)
-    if out != len(rows):
-        raise Unbalanced(
-            f"{mapping.title!r} was given {len(rows)} rows and placed {out}", safe="the chunk was not written"
-        )
+def _parts(chunk: Chunk) -> int:
+    return len(chunk.wanted) + len(chunk.held) + len(chunk.skipped)
 
 
 def _checked(outcome: Outcome) -> Outcome:

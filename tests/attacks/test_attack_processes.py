@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
-import time
 from collections.abc import Callable
 
 import pytest
+from pausing import FENCED, go_on, stop_self, stopped
 from practising import Altered, Ground
 
 from crosswalk import points
@@ -26,42 +24,6 @@ def keyless(ground: Ground) -> None:
     current = ground.session()
     current.target = Altered(current.target, {"xero.payments": LookUp(120)}, keyless=True)
     body.run(current)
-
-
-def stopped(ground: Ground, hook: Callable[[str], None], work: Callable[[Ground], object] = Ground.run) -> int:
-    """The orders' run in a forked child that stops itself by ``hook``; its process id, once it has stopped."""
-    ground.close()
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            points.install(hook)
-            work(ground)
-            code = 0
-        except Fenced:
-            code = 7
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(pid, os.WUNTRACED)
-    assert os.WIFSTOPPED(status), f"the child ended with {status}"
-    return pid
-
-
-def go_on(pid: int) -> int:
-    """Wake the child; its exit status."""
-    os.kill(pid, signal.SIGCONT)
-    for _ in range(600):
-        found, status = os.waitpid(pid, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.1)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    raise AssertionError("the child that was woken did not end")
-
-
-def stop_self() -> None:
-    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def second_freeze(then: str) -> Callable[[str], None]:
@@ -110,7 +72,7 @@ def test_1_11_a_sender_that_slept_over_its_answer_settles_nothing(ground: Ground
     ground.run()
     ledger = {name: (r.applied_hash, r.applied_version, r.target_version) for name, r in ground.records().items()}
     ground.close()
-    assert go_on(pid) == 7
+    assert go_on(pid) == FENCED
     assert {n: (r.applied_hash, r.applied_version, r.target_version) for n, r in ground.records().items()} == ledger
     [invoice] = ground.invoices().values()
     assert invoice["reference"] == "#newer"
