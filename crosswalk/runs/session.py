@@ -157,7 +157,6 @@ def begin(session: Session) -> None:
         raise
 
 
-def _note(session: Session) -> None:
 def lasts(session: Session, trouble: Transient) -> bool:
     """Whether a source's trouble outlasts a run: a long wait, or a system that is away."""
     return isinstance(trouble, (Throttled, Away)) or session.source.away() is not None
@@ -179,6 +178,7 @@ def stop_reading(session: Session, trouble: Transient) -> None:
     session.source_away = True
 
 
+def _note(session: Session) -> None:
     runs.begin(
         session.store, session.run, session.scope, session.binding.name, flow_run_id=session.request.flow_run_id,
         since=session.window.since, until=session.window.until, dry_run=session.request.dry_run,
