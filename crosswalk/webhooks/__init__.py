@@ -1,0 +1,1 @@
+"""The receiver: verifies what arrives, keeps it, answers, and does nothing else."""
