@@ -93,7 +93,9 @@ class Fenced(StoreError):
 
 
 class VendorError(CrosswalkError):
-    """Another system's answer, or the lack of one."""
+    """Another system's answer, or the lack of one. connection: the key of the account it came from, once known."""
+
+    connection = ""
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from crosswalk.errors import SettingsError
+from crosswalk.settings_channels import Alerts, Channel, Owner, read_alerts, read_channels, read_owners
 
 ENVIRONMENTS = ("sandbox", "staging", "production")
 FILE = "crosswalk.toml"
@@ -28,7 +29,8 @@ class Connection:
     """One named account of a system in one environment.
 
     prefix: begins every reference that we leave in the account's partner, so that two shops never share one.
-    settings: plain values.  secrets: resolved only when asked for, never shown.
+    settings: plain values.  secrets: resolved only when asked for, never shown.  webhooks: how its
+    events come in, None when none do.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Connection:
     prefix: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    webhooks: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def key(self) -> str:
@@ -81,17 +84,6 @@ class Binding:
 
 
 @dataclass(frozen=True)
-class Owner:
-    """Who is told: a Slack incoming webhook, or a bot token with a channel."""
-
-    name: str
-    slack_webhook: str = ""
-    slack_token: str = field(default="", repr=False)
-    slack_channel: str = ""
-    slack_url: str = ""
-
-
-@dataclass(frozen=True)
 class Settings:
     """One user's folder in one environment."""
 
@@ -102,6 +94,9 @@ class Settings:
     owners: Mapping[str, Owner]
     store: str
     ui_url: str = "http://127.0.0.1:4200"
+    receiver: Mapping[str, Any] = field(default_factory=dict)
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    alerts: Alerts = field(default_factory=Alerts)
 
     @property
     def state(self) -> Path:
@@ -186,15 +181,18 @@ def load(home: Path | None = None, environment: str | None = None) -> Settings:
             found = _binding(name, entry, connections, content, file.parent)
             if found is not None:
                 bindings[name] = found
-    owners = {name: _owner(name, entry) for name, entry in content.get("owners", {}).items()}
+    channels = read_channels(content, environment)
     return Settings(
         home=file.parent,
         environment=environment,
         connections=connections,
         bindings=bindings,
-        owners=owners,
+        owners=read_owners(content, channels),
         store=_store(file.parent, environment),
         ui_url=os.environ.get("PREFECT_UI_URL") or str(content.get("prefect_ui", "http://127.0.0.1:4200")),
+        receiver=dict(content.get("receiver", {})),
+        channels=channels,
+        alerts=read_alerts(content, channels),
     )
 
 
@@ -249,6 +247,7 @@ def _connection(name: str, entry: Mapping[str, Any]) -> Connection:
         prefix=str(entry.get("prefix", "")),
         settings=dict(entry.get("settings", {})),
         secrets=dict(entry.get("secrets", {})),
+        webhooks=dict(entry["webhooks"]) if "webhooks" in entry else None,
     )
 
 
@@ -282,11 +281,3 @@ def _binding(
         tables=home / tables if tables else None,
         options={k: v for k, v in entry.items() if k not in ("integration", "source", "target", "start", "tables")},
     )
-
-
-def _owner(name: str, entry: Mapping[str, Any]) -> Owner:
-    known = {"slack_webhook", "slack_token", "slack_channel", "slack_url"}
-    unknown = set(entry) - known
-    if unknown:
-        raise SettingsError(f"owners.{name} has unknown settings: {', '.join(sorted(unknown))}")
-    return Owner(name=name, **{k: str(v) for k, v in entry.items()})

@@ -19,7 +19,7 @@ from prefect.states import Completed, Failed
 from pydantic import AwareDatetime, Field
 
 from crosswalk.alerts import notify as alerts
-from crosswalk.alerts.message import Failure
+from crosswalk.alerts.notify import Ended
 from crosswalk.errors import CrosswalkError, SettingsError
 from crosswalk.http import redact
 from crosswalk.integration import Integration
@@ -81,7 +81,7 @@ def _run(about: About, where: Where) -> State[Any]:
     account = body.run(session, steps(where, progress))
     progress.end()
     showing.account(session, account)
-    trouble = _tell(about, None)
+    trouble = _tell(about.ended(None, body.ended(session, account)))
     words = "\n".join(w for w in (report.line(session, account), account.stopped, account.queue(), trouble) if w)
     get_run_logger().info("%s: %s", about.binding, words)
     name = "Planned" if session.request.dry_run else body.ended(session, account).capitalize()
@@ -110,21 +110,20 @@ def _failed(error: Exception, about: About, where: Where) -> State[Any]:
     log.error("%s failed at %s: %s", about.binding, where.step, words)
     if about.session is not None:
         showing.account(about.session, body.sketch(about.session), f"{type(error).__name__} at {where.step}: {words}")
-    trouble = _tell(about, about.failure(error, where.step))
+    trouble = _tell(about.ended(about.failure(error, where.step)))
     about.mark()
     lines = [f"{type(error).__name__} at {where.step}: {words}", trouble, about.rerun]
     return Failed(message="\n".join(line for line in lines if line), data=error)
 
 
-def _tell(about: About, failure: Failure | None) -> str:
-    """Send the alert and the warnings of newly held rows. Returns what kept one of them from being delivered."""
-    held = about.newly_held()
-    if failure is None and not held:
-        return ""
+def _tell(ended: Ended) -> str:
+    """Tell whom it concerns how a run ended. Returns what kept a message from being delivered."""
+    if ended.failure is None and not ended.warnings:
+        return alerts.run_ended(ended)
     try:
-        return str(through(notify, Where())(failure, held, about.owner))
+        return str(through(notify, Where())(ended))
     except Exception:  # noqa: BLE001 - Prefect being away must not keep an alert from being sent
-        return alerts.run_ended(failure, held, about.owner)
+        return alerts.run_ended(ended)
 
 
 def _flow_run() -> Any:

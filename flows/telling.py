@@ -14,13 +14,16 @@ from prefect.settings import PREFECT_API_URL
 
 from crosswalk.alerts import impact, notify
 from crosswalk.alerts.message import UNKNOWN, Failure, HeldRows, Impact, failure_of
+from crosswalk.alerts.notify import Ended
+from crosswalk.alerts.trouble import RUN_DIED
 from crosswalk.clock import SystemClock
 from crosswalk.errors import CrosswalkError
 from crosswalk.http import redact
 from crosswalk.integration import Integration, find
 from crosswalk.runs.session import Session
 from crosswalk.runs.wiring import House
-from crosswalk.settings import Owner, Settings, load
+from crosswalk.settings import Settings, load
+from crosswalk.store import held
 
 LOCAL = "http://127.0.0.1:4200"
 
@@ -40,11 +43,6 @@ class About:
     @property
     def environment(self) -> str:
         return self.settings.environment if self.settings else "environment unknown"
-
-    @property
-    def owner(self) -> Owner | None:
-        """Who is told; None when the settings name nobody."""
-        return self.settings.owners.get(self.integration.owner) if self.settings else None
 
     @property
     def run_name(self) -> str:
@@ -69,6 +67,28 @@ class About:
             at=SystemClock().now() if self.session is None else self.session.clock.now(), impact=self.impact(),
             run=self.run_name, link=self.link,
         )  # fmt: skip
+
+    def ended(self, failure: Failure | None, state: str = "failed") -> Ended:
+        """How the run ended, for the incidents. state: as the run is kept."""
+        session = self.session
+        well = session is not None and failure is None and not session.request.dry_run
+        return Ended(
+            self.settings, self.binding, failure, self.newly_held(), self.integration.owner,
+            run=session.run if session is not None else f"{self.flow_run.id}.{self.flow_run.run_count}",
+            good=well and session is not None and session.incremental and state in ("completed", "queued"),
+            connections=_answered(session) if session is not None and well else (), holding=self.holding(),
+            store=session.store if session is not None else None,
+            clock=SystemClock() if session is None else session.clock,
+        )  # fmt: skip
+
+    def holding(self) -> set[str] | None:
+        """The rules that hold rows of the binding; None when the store cannot be asked."""
+        if self.session is None:
+            return None
+        try:
+            return {rule for rule, *_ in held.reasons(self.session.store, self.session.scope)}
+        except CrosswalkError:
+            return None
 
     def newly_held(self) -> list[HeldRows]:
         """Warnings of rows that were not held before this run; none when the store cannot be asked."""
@@ -144,9 +164,18 @@ def _tell(flow: Any, flow_run: Any, state: State[Any], kind: str, step: str, the
         binding=binding or "unknown", environment=about.environment, integration=about.integration.name, step=step,
         kind=kind, what=state.message or f"the run ended as {kind}", at=SystemClock().now(), then=then,
         safe="what was committed stands", command=f"crosswalk status {binding}".strip(), impact=about.impact(),
-        run=about.run_name, link=about.link,
+        run=about.run_name, link=about.link, about=RUN_DIED if kind == "Crashed" else "",
     )  # fmt: skip
-    notify.failed(failure, about.owner)
+    notify.run_ended(about.ended(failure))
+
+
+def _answered(session: Session) -> set[str]:
+    """The connections that a run proves to be well: they answered it, and none of it was left for their sake."""
+    bound, found = session.binding, set(session.answered(session.run))
+    if session.integration.to_database:
+        found.add(bound.target.key)
+    left = ({bound.source.key} if session.unread else set()) | ({bound.target.key} if session.stopped else set())
+    return found - left
 
 
 def _attempt(flow_run: Any) -> tuple[str, int]:

@@ -11,5 +11,5 @@ from tasks.retrying import Step
 
 @task(name="notify", cache_policy=NO_CACHE, persist_result=False)
 def notify(step: Step[str]) -> None:
-    """Send the alert of a failed run and the warnings of newly held rows; what kept one from arriving is handed on."""
+    """Tell of a failed run and of newly held rows; what kept a message from arriving is handed on."""
     step.run(alerts.run_ended)

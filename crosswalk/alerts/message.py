@@ -6,6 +6,8 @@ message is built: no channel ever sees a secret.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +27,7 @@ from crosswalk.errors import (
     TooManyHeld,
     Transient,
     Unbalanced,
+    VendorError,
 )
 from crosswalk.http import redact
 
@@ -97,7 +100,11 @@ UNKNOWN = Impact(known=False)
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that failed after its last retry, or ended without a word."""
+    """A run that failed after its last retry, or ended without a word.
+
+    about: the kind of trouble where it is no plain failure, such as run_died.  connection: whose account refused or
+    was away (name or key).  code: the vendor's own, where there is one.
+    """
 
     binding: str
     environment: str
@@ -113,6 +120,9 @@ class Failure:
     impact: Impact = UNKNOWN
     run: str = ""
     link: str = ""
+    about: str = ""
+    connection: str = ""
+    code: str = ""
 
     def message(self, about: str) -> Message:
         """The failure as a message, redacted."""
@@ -196,6 +206,8 @@ def failure_of(
         command=error.next_command if isinstance(error, CrosswalkError) else "",
         then=by_itself(error) if known else "The next run goes on where the last commit stands; the mistake may recur.",
         impact=impact, run=run, link=link,
+        connection=error.connection if isinstance(error, VendorError) else "",
+        code=error.code if isinstance(error, VendorError) else "",
     )  # fmt: skip
 
 
@@ -227,14 +239,42 @@ def clean(message: Message) -> Message:
     """The same message without anything that is known or looks like a secret."""
     return Message(
         severity=message.severity,
-        title=redact.text(message.title),
-        facts=tuple(Fact(f.label, redact.text(f.text), f.at) for f in message.facts),
-        cause=redact.text(message.cause),
+        title=nobody(redact.text(message.title)),
+        facts=tuple(Fact(f.label, nobody(redact.text(f.text)), f.at) for f in message.facts),
+        cause=nobody(redact.text(message.cause)),
         then=redact.text(message.then),
         command=redact.text(message.command),
         link=(redact.text(message.link[0]), redact.text(redact.url(message.link[1]))) if message.link else None,
         about=message.about,
     )
+
+
+_MAIL = re.compile(r"[\w.+'-]+@[\w-]+(\.[\w-]+)+")
+_PHONE = re.compile(r"(?<![\w.])\+\d[\d ()/-]{6,18}\d(?![\w.])")
+
+
+def nobody(text: str) -> str:
+    """The text without e-mail addresses and telephone numbers: an alert is read by more people than the record is."""
+    return _PHONE.sub("[telephone]", _MAIL.sub("[e-mail]", text))
+
+
+def pack(message: Message) -> str:
+    """The message as JSON text, for the store."""
+    return json.dumps(
+        {
+            "severity": message.severity, "title": message.title, "cause": message.cause, "then": message.then,
+            "facts": [[f.label, f.text, f.at.isoformat() if f.at else None] for f in message.facts],
+            "command": message.command, "link": message.link, "about": message.about,
+        },
+        ensure_ascii=False,
+    )  # fmt: skip
+
+
+def unpack(text: str) -> Message:
+    """What `pack` made of a message."""
+    values = json.loads(text)
+    facts = tuple(Fact(name, words, datetime.fromisoformat(at) if at else None) for name, words, at in values["facts"])
+    return Message(**{**values, "facts": facts, "link": tuple(values["link"]) if values["link"] else None})
 
 
 def _times(failures: int) -> str:

@@ -1,4 +1,4 @@
-"""Telling people. Incidents will stand here: what is told goes by fingerprint, and today every call is sent at once.
+"""What the end of a run asks to be told, kept as incidents and sent; without a store, told directly.
 
 Nothing in this module raises: an alert that cannot be delivered is logged loudly and named to the caller, who says so
 where the run's failure is shown. It never hides the error it was about.
@@ -6,59 +6,100 @@ where the run's failure is shown. It never hides the error it was about.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
 
-from crosswalk.alerts.message import Failure, HeldRows, Message
-from crosswalk.alerts.slack import Slack
+from crosswalk.alerts import direct
+from crosswalk.alerts.incidents import Incidents
+from crosswalk.alerts.message import Failure, HeldRows
+from crosswalk.alerts.trouble import Trouble, of_failure, of_held
+from crosswalk.clock import Clock, SystemClock
+from crosswalk.errors import CrosswalkError, StoreError
 from crosswalk.http import redact
-from crosswalk.settings import Owner
+from crosswalk.settings import Settings
+from crosswalk.store.engine import Store
+from crosswalk.store.vault import Vault
 
 LOG = logging.getLogger("crosswalk.alerts")
-
-Poster = Callable[[Message], None]
-
-
-def fingerprint(environment: str, binding: str, step: str, kind: str) -> str:
-    """What makes two troubles the same: binding, step and error class, never the run."""
-    return hashlib.sha256("\x1f".join((environment, binding, step, kind)).encode()).hexdigest()[:12]
+PATIENCE = 15.0
+"""Seconds that a run waits for a channel that asks to wait, beyond the wait for siblings."""
 
 
-def failed(failure: Failure, owner: Owner | None) -> str:
-    """Tell the owner of a failed run. Returns what kept the alert from being delivered, "" if nothing did."""
-    about = fingerprint(failure.environment, failure.binding, failure.step, failure.kind)
-    return _send(failure.message(about), owner)
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended, as far as it concerns people. store: the run's own while it is open; None to open one.
+
+    settings: None when they could not be read.  failure: None after a run that did not fail.  warnings: newly held
+    rows, one a rule.  connections: those that answered well.  holding: the rules that hold rows of the binding now;
+    None when that is not known.  good: whether it proves that the binding works: a whole run, not a dry one.
+    """
+
+    settings: Settings | None
+    binding: str
+    failure: Failure | None = None
+    warnings: Sequence[HeldRows] = ()
+    owner: str = ""
+    run: str = ""
+    good: bool = False
+    connections: Collection[str] = ()
+    holding: Collection[str] | None = None
+    store: Store | None = None
+    clock: Clock = field(default_factory=SystemClock)
 
 
-def held(warnings: Iterable[HeldRows], owner: Owner | None) -> str:
-    """Warn the owner of newly held rows, one message a rule. Returns what kept a warning from being delivered."""
+def run_ended(ended: Ended) -> str:
+    """Tell all that the end of a run asks for. Returns what kept a message from being delivered, or nothing."""
+    if ended.settings is None:
+        return _lost(ended, "the settings cannot be read")
+    try:
+        with _store(ended, ended.settings) as store:
+            return _tell(ended, Incidents(store, ended.settings, ended.clock))
+    except CrosswalkError as error:
+        return _directly(ended, ended.settings, error)
+    except Exception as error:  # noqa: BLE001 - a mistake in the telling must not hide what the alert is about
+        return _lost(ended, f"{type(error).__name__}: {error}")
+
+
+def _tell(ended: Ended, incidents: Incidents) -> str:
+    names = [incidents.raise_(trouble) for trouble in _troubles(ended)]
+    if ended.good:
+        incidents.succeeded(ended.binding, ended.connections, ended.holding or (), ended.run)
+    elif ended.holding is not None:
+        incidents.released(ended.binding, ended.holding)
+    assert ended.settings is not None
+    incidents.send_due(PATIENCE + (ended.settings.alerts.group_wait if names else 0))
+    return incidents.untold(names)
+
+
+def _troubles(ended: Ended) -> list[Trouble]:
+    found = [of_failure(ended.failure, ended.owner, ended.run)] if ended.failure is not None else []
+    return found + [of_held(warning, ended.owner, ended.run) for warning in ended.warnings]
+
+
+def _store(ended: Ended, settings: Settings) -> Any:
+    if ended.store is not None:
+        return nullcontext(ended.store)
+    sandbox = settings.environment == "sandbox"
+    made = Store(settings.store, clock=ended.clock, vault=Vault.from_environment(settings.environment))
+    return closing(made.open(migrate=sandbox))
+
+
+def _directly(ended: Ended, settings: Settings, error: CrosswalkError) -> str:
+    """The store cannot be used: that is told, and whatever else went wrong."""
     trouble = ""
-    for warning in warnings:
-        about = fingerprint(warning.environment, warning.binding, "held", warning.rule)
-        trouble = _send(warning.message(about), owner) or trouble
+    if isinstance(error, StoreError):
+        trouble = direct.tell(settings, ended.clock, direct.store_gone(error, ended.binding))
+    failure = ended.failure
+    if failure is not None and not (isinstance(error, StoreError) and failure.what == error.what):
+        trouble = direct.tell(settings, ended.clock, of_failure(failure, ended.owner, ended.run)) or trouble
     return trouble
 
 
-def run_ended(failure: Failure | None, warnings: Sequence[HeldRows], owner: Owner | None) -> str:
-    """Tell all that the end of a run asks for. Returns what kept a message from being delivered."""
-    trouble = held(warnings, owner)
-    return (failed(failure, owner) if failure is not None else "") or trouble
-
-
-def _send(message: Message, owner: Owner | None) -> str:
-    try:
-        _channel(owner)(message)
-    except Exception as error:  # noqa: BLE001 - whatever a channel raises must not hide what the alert is about
-        trouble = redact.text(f"nobody was told: {error}".replace("\n", "; "))
-        LOG.error("%s. The alert was: %s", trouble, message.plain())
-        return trouble
-    return ""
-
-
-def _channel(owner: Owner | None) -> Poster:
-    if owner is None:
-        raise LookupError("the integration's owner has no [owners.…] in crosswalk.toml")
-    if Slack.serves(owner):
-        return Slack(owner).post
-    raise LookupError(f"[owners.{owner.name}] in crosswalk.toml names no channel")
+def _lost(ended: Ended, why: str) -> str:
+    words = redact.text(f"nobody was told: {why}".replace("\n", "; "))
+    said = [t.message(ended.settings.environment if ended.settings else "?").plain() for t in _troubles(ended)]
+    LOG.error("%s. The alert was: %s", words, "\n".join(said) or "none")
+    return words if said else ""

@@ -1,84 +1,23 @@
-"""Slack: an incoming webhook, or a bot token with a channel. Slack's limits are kept here, whatever a message holds."""
+"""A message in Slack's Block Kit. Slack's limits are kept here, whatever a message holds."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from crosswalk.alerts.channels.base import cut
 from crosswalk.alerts.message import Fact, Message
-from crosswalk.errors import AlertLost
-from crosswalk.http import redact
-from crosswalk.settings import Owner, resolve
 
 HEADER = 150
 FIELD = 400
 FIELDS = 10
 SECTION = 2_500
 CONTEXT = 900
-TEXT = 3_000
 BUTTON = 75
 URL = 3_000
-TIMEOUT = 10
-RETRIES = 3
+LONG = 300
+SECTIONS = 4
 
 Block = dict[str, Any]
-
-
-class Slack:
-    """One owner's channel. Nothing is sent or looked up before ``post``."""
-
-    def __init__(self, owner: Owner) -> None:
-        self.owner = owner
-
-    @staticmethod
-    def serves(owner: Owner) -> bool:
-        """Whether this owner can be told through Slack."""
-        return bool(owner.slack_webhook or owner.slack_token)
-
-    def post(self, message: Message) -> None:
-        """Post a message; waits as long as a rate limit asks. Raises AlertLost, SettingsError."""
-        content = {"text": cut(message.plain(), TEXT), "blocks": blocks(message)}
-        try:
-            trouble = self._webhook(content) if self.owner.slack_webhook else self._bot(content)
-        except OSError as error:
-            trouble = f"{type(error).__name__}: {error}"
-        if trouble:
-            raise AlertLost(
-                f"Slack did not take the alert for {self.owner.name!r}: {redact.text(trouble)}",
-                next_command=f"check [owners.{self.owner.name}] in crosswalk.toml",
-            )
-
-    def _webhook(self, content: dict[str, Any]) -> str:
-        from slack_sdk.webhook import WebhookClient
-
-        url = resolve(self.owner.slack_webhook, f"the Slack webhook of {self.owner.name!r}")
-        redact.register(url, url.rpartition("/")[2])
-        client = WebhookClient(url, timeout=TIMEOUT)
-        client.retry_handlers += _retry_handlers()
-        answer = client.send(**content)
-        return "" if answer.status_code == 200 else f"HTTP {answer.status_code} {answer.body[:200]}"
-
-    def _bot(self, content: dict[str, Any]) -> str:
-        from slack_sdk import WebClient
-        from slack_sdk.errors import SlackApiError
-
-        if not self.owner.slack_channel:
-            return "slack_token is set, slack_channel is not"
-        token = resolve(self.owner.slack_token, f"the Slack token of {self.owner.name!r}")
-        redact.register(token)
-        base = self.owner.slack_url.rstrip("/") + "/" if self.owner.slack_url else WebClient.BASE_URL
-        client = WebClient(token, base_url=base, timeout=TIMEOUT)
-        client.retry_handlers += _retry_handlers()
-        try:
-            client.chat_postMessage(channel=self.owner.slack_channel, unfurl_links=False, **content)
-        except SlackApiError as error:
-            return f"{error.response.get('error') or 'no answer'} (HTTP {error.response.status_code})"
-        return ""
-
-
-def _retry_handlers() -> list[Any]:
-    from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler, ServerErrorRetryHandler
-
-    return [RateLimitErrorRetryHandler(max_retry_count=RETRIES), ServerErrorRetryHandler(max_retry_count=RETRIES)]
 
 
 def blocks(message: Message) -> list[Block]:
@@ -86,8 +25,11 @@ def blocks(message: Message) -> list[Block]:
     found: list[Block] = [
         {"type": "header", "text": {"type": "plain_text", "text": cut(message.title, HEADER), "emoji": False}}
     ]
-    if message.facts:
-        found.append({"type": "section", "fields": [_field(fact) for fact in message.facts[:FIELDS]]})
+    short = [fact for fact in message.facts if not _long(fact)]
+    if short:
+        found.append({"type": "section", "fields": [_field(fact) for fact in short[:FIELDS]]})
+    for fact in [fact for fact in message.facts if _long(fact)][:SECTIONS]:
+        found.append(_section(f"*{escaped(fact.label, 60)}*\n{escaped(fact.text, CONTEXT)}"))
     if message.cause:
         found.append(_section(f"```{escaped(message.cause.replace('```', chr(39) * 3), SECTION - 6)}```"))
     if message.then:
@@ -101,6 +43,11 @@ def blocks(message: Message) -> list[Block]:
     return found
 
 
+def _long(fact: Fact) -> bool:
+    """A list, or more than fits beside another."""
+    return fact.at is None and ("\n" in fact.text.strip() or len(fact.text) > LONG)
+
+
 def _section(text: str) -> Block:
     return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
 
@@ -111,12 +58,6 @@ def _field(fact: Fact) -> Block:
         # Slack shows the instant in the reader's own zone; a bar would end the words that stand for it.
         text = f"<!date^{int(fact.at.timestamp())}^{{date_short_pretty}} {{time}}|{text.replace('|', '/')}>"
     return {"type": "mrkdwn", "text": f"*{escaped(fact.label, 60)}*\n{text or '-'}"}
-
-
-def cut(text: str, most: int) -> str:
-    """At most ``most`` characters, with a mark where something was left out; never empty."""
-    text = text.strip() or "-"
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 def escaped(text: str, most: int) -> str:

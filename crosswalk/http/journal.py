@@ -175,6 +175,11 @@ class SqliteJournal:
             row |= {"at": datetime.fromisoformat(row["at"]), "headers": json.loads(row["headers"] or "{}")}
         return [Entry(**row) for row in found]
 
+    def answered(self, run: str) -> set[str]:
+        """The connections that gave a run at least one answer that is no error."""
+        query = "SELECT DISTINCT connection FROM request WHERE run = ? AND status BETWEEN 200 AND 299"
+        return {str(row[0]) for row in self._file.run(query, (run,))}
+
     def body(self, entry: Entry) -> tuple[str, str]:
         """What was kept of the request's and the answer's body."""
         found = {"out": "", "in": ""}
@@ -194,14 +199,24 @@ class SqliteJournal:
             gone += count
             if count < 1000:
                 break
-        last = (self._clock.now() - keep_bodies).date().isoformat()
-        for day in sorted(self._bodies.folder.glob("????-??-??")) if self._bodies else []:
-            if day.name < last:
-                for path in day.iterdir():
-                    path.unlink(missing_ok=True)
-                with suppress(OSError):
-                    day.rmdir()
+        for day in self._old_days(keep_bodies):
+            for path in day.iterdir():
+                path.unlink(missing_ok=True)
+            with suppress(OSError):
+                day.rmdir()
         return gone
+
+    def older(self, keep: timedelta, keep_bodies: timedelta) -> tuple[int, int]:
+        """How many entries and bodies ``prune`` would take out."""
+        before = (self._clock.now() - keep).isoformat(timespec="microseconds")
+        (entries,) = self._file.run("SELECT count(*) FROM request WHERE at < ?", (before,))[0]
+        return int(entries), sum(1 for day in self._old_days(keep_bodies) for _ in day.iterdir())
+
+    def _old_days(self, keep: timedelta) -> list[Path]:
+        if self._bodies is None:
+            return []
+        last = (self._clock.now() - keep).date().isoformat()
+        return [day for day in sorted(self._bodies.folder.glob("????-??-??")) if day.name < last]
 
 
 class NoJournal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from collections.abc import Mapping as Dict
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,6 +28,10 @@ from crosswalk.store.leases import Lease, Process
 
 def _uncounted(_: str) -> int:
     return 0
+
+
+def _nobody(_: str) -> Collection[str]:
+    return ()
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ class Request:
 
 @dataclass
 class Session:
-    """One run of one binding in this process. requests: how many the journal holds of a run.
+    """One run of one binding in this process. requests: how many the journal holds of a run.  answered: the keys of
+    the connections that have answered it well.
 
     stopped: why something could not be sent.  unread: why something could not be read.
     """
@@ -89,10 +94,11 @@ class Session:
     unknown: set[str] = field(default_factory=set)
     stopped: str = ""
     unread: str = ""
-    delivered: int = 0
     source_away: bool = False
+    delivered: int = 0
     plan: Plan = field(default_factory=Plan)
     requests: Callable[[str], int] = _uncounted
+    answered: Callable[[str], Collection[str]] = _nobody
 
     @property
     def scope(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,6 +33,7 @@ class House:
     settings: Settings
     clock: Clock = field(default_factory=SystemClock)
     durable: bool = True
+    _closing: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         # The folder's own mappings and flows add to ours: both are namespace packages.
@@ -62,11 +64,22 @@ class House:
         state.mkdir(parents=True, exist_ok=True)
         return Surroundings(
             tokens=Tokens(self.store),
-            limiter=SlotLimiter(state / "limits.db", self.clock),
+            limiter=self._limiter(state / "limits.db"),
             journal=self.journal,
             clock=self.clock,
             breaker=Breakers(self.store),
         )
+
+    def _limiter(self, file: Path) -> SlotLimiter:
+        """Limits lie where the store does: in its PostgreSQL, for every machine, or in a file of this machine."""
+        if self.store.dialect != "postgresql":
+            return SlotLimiter(file, self.clock)
+        from crosswalk.http.limits_postgresql import PostgresRoom, PostgresShelf
+
+        url = self.store.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        shelf, room = PostgresShelf(url), PostgresRoom(url)
+        self._closing += [shelf.close, room.close]
+        return SlotLimiter(file, self.clock, shelf=shelf, room=room)
 
     @cached_property
     def journal(self) -> SqliteJournal:
@@ -100,11 +113,14 @@ class House:
             target=self.target(binding.target),
             request=request,
             requests=lambda run: len(self.journal.entries("run = ?", (run,))),
+            answered=self.journal.answered,
         )
 
     def close(self) -> None:
         """Let go of the store."""
         with ExitStack() as stack:
+            for end in self._closing:
+                stack.callback(end)
             if "store" in self.__dict__:
                 stack.callback(self.store.close)
 

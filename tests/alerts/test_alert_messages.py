@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from crosswalk.alerts.message import Failure, HeldRows, Impact, by_itself, clean, failure_of
-from crosswalk.alerts.notify import fingerprint
-from crosswalk.alerts.slack import blocks, cut, escaped
+from crosswalk.alerts.channels.base import cut
+from crosswalk.alerts.message import Failure, HeldRows, Impact, by_itself, clean, failure_of, pack, unpack
+from crosswalk.alerts.slack import blocks, escaped
 from crosswalk.errors import BadCredentials, ConsentNeeded, SettingsError, StoreError, Throttled, Unreachable
 from crosswalk.http import redact
 from crosswalk.sandbox.sink import faulty
@@ -172,14 +172,16 @@ def test_an_escape_is_never_cut_in_two() -> None:
         assert not set("&<>") & set(rest), (text, done)
 
 
-def test_the_same_trouble_has_one_fingerprint() -> None:
-    """Binding, step and class make it; the run does not."""
-    first = fingerprint("production", "orders", "load", "StoreError")
-    assert first == fingerprint("production", "orders", "load", "StoreError")
-    others = {
-        fingerprint("staging", "orders", "load", "StoreError"),
-        fingerprint("production", "customers", "load", "StoreError"),
-        fingerprint("production", "orders", "send", "StoreError"),
-        fingerprint("production", "orders", "load", "Unreachable"),
-    }
-    assert first not in others and len(others) == 4
+def test_a_message_survives_the_store() -> None:
+    """What is packed for the outbox is unpacked the same, instants included."""
+    for message in (FAILURE.message("a"), HELD.message("b")):
+        assert unpack(pack(message)) == message
+
+
+def test_addresses_and_telephone_numbers_of_people_are_left_out() -> None:
+    """An alert is read by more people than the record: e-mail addresses and telephone numbers do not get into it."""
+    failure = replace(FAILURE, what="the contact eva.jansen+shop@example.nl, +31 6 1234 5678, exists already")
+    said = failure.message("a").plain()
+    assert "eva.jansen" not in said and "1234 5678" not in said
+    assert "the contact [e-mail], [telephone], exists already" in said
+    assert "10,234.50 EUR" in said and "2026-11-23 08:00" in said, "amounts and times are no telephone numbers"
