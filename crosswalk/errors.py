@@ -30,6 +30,7 @@ CrosswalkError
 ├── AlertLost                  an alert could not be delivered
 └── RunFailed                  a run that must not be called a success
     ├── TooManyHeld            more rows held than the thresholds allow
+    ├── TooManyDeleted         more rows to be deleted within a week than the binding lets go
     ├── Unbalanced             the account of the run does not add up
     └── Busy                   another process plans this binding
 """
@@ -212,6 +213,10 @@ class RunFailed(CrosswalkError):
 
 class TooManyHeld(RunFailed):
     """More rows held than the thresholds allow."""
+
+
+class TooManyDeleted(RunFailed):
+    """More rows to be deleted within a week than the binding lets go."""
 
 
 class Unbalanced(RunFailed):

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """When newly held rows stop a run: a share and at least a count, in two steps."""
+    """When newly held rows stop a run: a share and at least a count, in two steps.
+
+    deletes: rows of a database that a binding may delete within a week; its option ``deletes`` says otherwise.
+    """
 
     share: float = 0.05
     count: int = 50
     high_share: float = 0.5
     high_count: int = 5
+    deletes: int = 100
 
     def crossed(self, held: int, rows: int) -> bool:
         """Whether ``held`` of ``rows`` so far are too many."""

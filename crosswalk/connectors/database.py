@@ -39,7 +39,8 @@ class Loaded:
     """What became of the rows of a chunk, each in exactly one number.
 
     stale: the database holds a newer version, or the record was removed after this one. duplicate: a newer row of the
-    same key stood in the same chunk. unchanged: not rewritten, except for its version where that is newer.
+    same key stood in the same chunk. unchanged: not rewritten, except for its version where that is newer. deleted:
+    rows that stood there and were to go; absent: rows that were to go and did not stand there.
     """
 
     created: int = 0
@@ -47,13 +48,15 @@ class Loaded:
     unchanged: int = 0
     stale: int = 0
     duplicate: int = 0
+    deleted: int = 0
+    absent: int = 0
 
     def __add__(self, other: Loaded) -> Loaded:
         return Loaded(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
     @property
     def total(self) -> int:
-        return self.created + self.updated + self.unchanged + self.stale + self.duplicate
+        return sum(getattr(self, one.name) for one in fields(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,11 @@ class Database:
         fates = np.full(len(frame), "duplicate", dtype=object)
         fates[newest(frame[frame.record.key], versions).to_numpy()] = [loading.NAMES[code] for code in codes]
         return pa.array(fates, pa.string())
+
+    def standing(self, record: Record) -> bool:
+        """Whether the table of a prepared record has been made."""
+        with self.transaction() as connection:
+            return self.dialect.standing(connection, self._prepared(record).name)
 
     def read(self, record: Record, keys: Sequence[str | int] | None = None) -> Frame:
         """The rows of a prepared record as they stand, lines included, ordered by key; all of them without ``keys``.

@@ -89,7 +89,7 @@ def add(session: Session, validated: Validated, chunk: Chunk) -> None:
         decision = plan.decide_skip(old.get(skip.name), skip, session.clock.now())
         found.count("held" if isinstance(decision, Hold) else "skipped")
     if found.waiting is None:
-        found.waiting = match.waiting(session.delivery)
+        found.waiting = {} if session.integration.to_database else match.waiting(session.delivery)
     fits = _recognise(session, chunk, old)
     for wanted in chunk.wanted:
         row = old.get(wanted.name)
@@ -143,6 +143,8 @@ def _look(session: Session, parts: list[_Part]) -> dict[Name, tuple[_Part, match
 def finish(session: Session) -> None:
     """Ask the target once more for what earlier runs hold because records there fit, and drop what is claimed twice."""
     found = session.plan
+    if session.integration.to_database:
+        return
     left = match.waiting(session.delivery) if found.waiting is None else found.waiting
     parts = []
     for name, row in left.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,13 +12,14 @@ from sqlalchemy import Connection, select
 
 from crosswalk.connectors.database import Database, Loaded, unloadable
 from crosswalk.delivery.plan import Chunk, Seen
+from crosswalk.errors import TooManyDeleted
 from crosswalk.mapping.outcome import Outcome
 from crosswalk.runs import loading
 from crosswalk.runs.session import Session
 from crosswalk.runs.transform import Validated, take
 from crosswalk.runs.wholeness import lost
 from crosswalk.schemas.base import Record
-from crosswalk.store import held
+from crosswalk.store import held, runs
 from crosswalk.store.cursors import Position
 from crosswalk.store.held import Hold
 from crosswalk.store.tables import HELD
@@ -59,12 +61,14 @@ def load(session: Session, validated: Validated, chunk: Chunk) -> None:
     if database.same_database(session.store.url):
         with session.store.transaction("load") as connection:
             loaded = _rows(database, parts, first, connection)
+            _capped(session, loaded)
             position = _books(session, validated, parts, connection)
     else:
         assert session.lease is not None
         with database.transaction() as connection:
             database.fence(connection, session.scope, session.lease.fence, session.store.epoch())
             loaded = _rows(database, parts, first, connection)
+            _capped(session, loaded)
         with session.store.transaction("load") as connection:
             position = _books(session, validated, parts, connection)
     session.position = position
@@ -89,6 +93,9 @@ def _hold(session: Session, holds: Sequence[Hold], seen: Seen) -> None:
 
 def _loadable(outcome: Outcome, validated: Validated) -> tuple[Outcome, list[Hold]]:
     mask, unfit = unloadable(outcome.frame)
+    # A row that is to go carries no values.
+    unfit = [one for one in unfit if not outcome.remove[one.row].as_py()]
+    mask = pc.and_(mask, pc.invert(outcome.remove))
     if not unfit:
         return outcome, []
     holds = []
@@ -114,10 +121,38 @@ def _rows(
             rows = pc.indices_nonzero(mask).to_pylist()
             if not rows:
                 continue
-            some = take(outcome, rows)
-            loaded = database.load(some.frame, some.versions, connection)
+            loaded = _write(database, take(outcome, rows), connection)
             counted, again = (counted, again + loaded) if repeated else (counted + loaded, again)
     return counted, again
+
+
+def _write(database: Database, outcome: Outcome, connection: Connection | None) -> Loaded:
+    """Load what is wanted and take away what is to go, with its lines."""
+    going = pc.indices_nonzero(outcome.remove).to_pylist()
+    if not going:
+        return database.load(outcome.frame, outcome.versions, connection)
+    gone, stays = take(outcome, going), take(outcome, pc.indices_nonzero(pc.invert(outcome.remove)).to_pylist())
+    loaded = database.load(stays.frame, stays.versions, connection) if len(stays.keys) else Loaded()
+    removed = database.remove(gone.frame.record, gone.keys, gone.versions, connection)
+    return loaded + Loaded(deleted=removed.removed, absent=removed.absent, stale=removed.stale)
+
+
+def _capped(session: Session, loaded: tuple[Loaded, Loaded]) -> None:
+    """Raises TooManyDeleted when a week's rows that went are more than the binding lets go; the caller rolls back."""
+    deleted = sum(part.deleted for part in loaded)
+    if not deleted:
+        return
+    week = session.clock.now() - timedelta(days=7)
+    before = runs.deleted(session.store, session.scope, week, but=session.run) + session.seen.loaded.get("deleted", 0)
+    limit = int(session.binding.options.get("deletes", session.integration.thresholds.deletes))
+    if before + deleted > limit:
+        name = session.binding.name
+        raise TooManyDeleted(
+            f"{deleted} rows were to be deleted on top of {before} within a week, and {limit} may be",
+            record=session.integration.name,
+            safe="nothing of this chunk was written or deleted; the cursor stands before it",
+            next_command=f"crosswalk plan {name}; if they are to go, set deletes = N in [bindings.{name}], run again",
+        )
 
 
 def _books(session: Session, validated: Validated, parts: Sequence[Outcome], connection: Connection) -> Position:
@@ -151,8 +186,11 @@ def _count(
     seen.count("updated", counted.updated)
     seen.count("unchanged", counted.unchanged)
     seen.count("stale", counted.stale + counted.duplicate)
+    seen.count("deleted", counted.deleted)
     seen.count("held", len([h for h in holds if h.key in first]))
     left_out = Counter(s.rule for s in chunk.skipped if s.name.key in first)
+    if counted.absent:
+        left_out["nothing to remove"] += counted.absent
     seen.count("skipped", left_out.total())
     seen.left_out += left_out
     seen.yielded += len([n for n in chunk.names() if n.key in first])

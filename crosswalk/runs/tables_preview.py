@@ -27,11 +27,26 @@ def add(session: Session, chunk: Chunk) -> None:
             change = Change("", "", mapping.target.name, words, {})
             if change not in found.changes:
                 found.changes.append(change)
+        _going(session, take(outcome, pc.indices_nonzero(outcome.remove).to_pylist()))
+        outcome = take(outcome, pc.indices_nonzero(pc.invert(outcome.remove)).to_pylist())
         mask, unfit = unloadable(outcome.frame)
         for one in {u.row: u for u in unfit}.values():
             found.count("held")
             found.held.append((outcome.keys[one.row].as_py(), "", "fits the database", one.reason))
         _rows(session, take(outcome, pc.indices_nonzero(pc.invert(mask)).to_pylist()))
+
+
+def _going(session: Session, outcome: Outcome) -> None:
+    """Rows that are to go: those that stand there, with what they hold."""
+    if not len(outcome.keys):
+        return
+    made = session.target.standing(outcome.frame.record)
+    standing = _there(session, outcome, ["updated"] * len(outcome.keys)) if made else {}
+    for key in outcome.keys.to_pylist():
+        session.plan.count("deleted" if key in standing else "skipped")
+        if key in standing and len(session.plan.changes) < SAMPLES:
+            held = {f: (v, "") for f, v in flat(standing[key]).items()}
+            session.plan.changes.append(Change(key, "", outcome.frame.record.name, "remove", held))
 
 
 def _rows(session: Session, outcome: Outcome) -> None:

@@ -93,3 +93,11 @@ def adoptions(store: Store, scope: str) -> dict[Name, tuple[str, str]]:
     return {
         Name(key, part): (id, version) for text in plans for key, part, id, version in json.loads(text).get("adopt", ())
     }
+
+
+def deleted(store: Store, scope: str, since: datetime, *, but: str = "") -> int:
+    """How many records the runs of a binding deleted since then, but for one run."""
+    with store.reading() as connection:
+        query = select(RUN.c.account).where(RUN.c.scope == scope, RUN.c.started_at >= since, RUN.c.id != but)
+        accounts = connection.execute(query.where(RUN.c.dry_run.is_(False))).scalars().all()
+    return sum(int(json.loads(text).get("deleted", 0)) for text in accounts)
