@@ -174,6 +174,7 @@ class Found:
     body: bytes
     applied: bool = True
     status: str = ""
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

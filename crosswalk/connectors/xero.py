@@ -34,6 +34,7 @@ from crosswalk.connectors.base import (
 from crosswalk.connectors.paging import Part, restarted
 from crosswalk.connectors.wire import at, decode, instant, peek, render, rows
 from crosswalk.connectors.xero_answers import Shape
+from crosswalk.connectors.xero_webhooks import WEBHOOKS
 from crosswalk.errors import Invalid, NotFound
 from crosswalk.http.answer import SAFE, Repeat
 from crosswalk.http.protocols import Quota
@@ -68,7 +69,7 @@ def _document(path: str, marker: str) -> tuple[Operation, ...]:
     """An invoice or a credit note: money, so the target's own version is compared before it is changed."""
     return (
         Operation("create", KEYED, "PUT", f"{API}/{path}", BATCH, MAX_BYTES, marker),
-        Operation("update", Safe(), "POST", f"{API}/{path}", BATCH, MAX_BYTES, marker, money=True),
+        Operation("update", KEYED, "POST", f"{API}/{path}", BATCH, MAX_BYTES, marker, money=True),
         Operation("remove", KEYED, "POST", f"{API}/{path}", BATCH, MAX_BYTES, marker, money=True),
     )
 
@@ -181,6 +182,7 @@ SYSTEM = System(
     classify=xero_answers.classify,
     tell=xero_answers.tell,
     remarks=("An organisation on the Starter tier has 1,000 calls a day instead of 5,000.",),
+    webhooks=WEBHOOKS,
 )
 
 

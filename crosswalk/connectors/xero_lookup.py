@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -61,7 +62,7 @@ def find(xero: Reads, shape: Shape, field: str, values: Sequence[str]) -> dict[s
         for raw in _listed(xero, shape, ("where", f"{shape.only} AND ({either})" if shape.only else either)):
             record = _found(shape, raw)
             known = by_value.get(_plain(str(record.echo.get(field) or "")))
-            if known is None or record.status in (*REMOVED, "ARCHIVED", "GDPRREQUEST"):
+            if known is None or record.gone:
                 continue
             if record.target_id not in {k.target_id for k in known}:
                 known.append(record)
@@ -93,15 +94,7 @@ def _as_removed(found: Found | None, item: Item) -> Found | None:
     if found is None:
         return None
     carries = bool(item.marker) and item.marker in (str(v) for v in found.echo.values())
-    return Found(
-        found.target_id,
-        found.target_version,
-        carries,
-        found.echo,
-        found.body,
-        applied=found.status in REMOVED,
-        status=found.status,
-    )
+    return replace(found, carries_marker=carries, applied=found.status in REMOVED)
 
 
 def _listed(xero: Reads, shape: Shape, *wanted: tuple[str, str]) -> list[bytes]:
@@ -138,7 +131,7 @@ def _carrying(found: Found | None) -> Found | None:
     """What was found under its own number carries it."""
     if found is None:
         return None
-    return Found(found.target_id, found.target_version, True, found.echo, found.body, status=found.status)
+    return replace(found, carries_marker=True)
 
 
 def _payments(xero: Reads, owner: Shape, parent: str, items: Sequence[Item]) -> list[Found | None]:
@@ -178,7 +171,8 @@ def _found(shape: Shape, raw: bytes) -> Found:
     if status == "PAID":
         echo["Status"] = "AUTHORISED"  # what was set; Xero calls it paid by itself once nothing is owed
     changed = version(echo.get("UpdatedDateUTC"))
-    return Found(str(echo.get(shape.id, "")), changed, False, echo, raw, status=status)
+    gone = status in (*REMOVED, "ARCHIVED", "GDPRREQUEST")
+    return Found(str(echo.get(shape.id, "")), changed, False, echo, raw, status=status, gone=gone)
 
 
 def _some(values: Sequence[str]) -> Iterator[list[str]]:

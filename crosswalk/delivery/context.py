@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row
 
 from crosswalk.clock import Clock
 from crosswalk.connectors.base import Connector
 from crosswalk.errors import SettingsError
 from crosswalk.integration import Integration
 from crosswalk.settings import Binding
+from crosswalk.store import ledger
 from crosswalk.store.engine import Store
 from crosswalk.store.leases import Process
 from crosswalk.store.links import Parent
@@ -58,6 +62,14 @@ class Delivery:
     def parent(self, resource: str, id: str, to: str) -> Parent:
         """The counterpart in this binding's target of a record of this binding's source."""
         return Parent(self.binding.source.key, resource, id, self.binding.target.key, to)
+
+    def own(self, row: Row[Any]) -> Parent:
+        """A ledger row's own place in the cross-reference."""
+        return self.parent(row.source_resource, row.source_id, row.resource)
+
+    def hangs_on(self, row: Row[Any]) -> list[Parent]:
+        """The places of the records that a row's request refers to."""
+        return [self.parent(of, id, to) for to, of, id in ledger.load(row.wanted_extra).get("links", {}).values()]
 
     def vendor_now(self) -> datetime:
         """The target's clock."""

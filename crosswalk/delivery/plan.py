@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ from crosswalk.store.ledger import Name, Wanted
 COLUMNS = (
     "resource", "rank", "source_resource", "source_id", "marker", "wanted_version", "wanted_hash", "wanted_payload",
     "wanted_extra", "wanted_remove", "wanted_digest", "needs", "parked_at", "skipped", "held", "held_because", "tries",
-    "next_try_at", "last_error", "alone", "seen_run", "fate", "changed_at",
+    "next_try_at", "last_error", "alone", "alternative", "seen_run", "fate", "changed_at",
 )  # fmt: skip
 NEW: dict[str, Any] = {
     "applied_version": "", "applied_hash": "", "applied_payload": "", "applied_digest": "", "target_id": "",
@@ -132,10 +132,14 @@ class Seen:
 
 @dataclass(frozen=True)
 class Decision:
-    """fate, and the values to write; None leaves the row as it is."""
+    """fate, and the values to write; None leaves the row as it is.
+
+    renamed: another value is wanted where the first one was taken, so that it is tried before its alternative.
+    """
 
     fate: str
     values: dict[str, Any] | None
+    renamed: bool = False
 
 
 def decide(old: Row[Any] | None, wanted: Wanted, now: datetime) -> Decision:
@@ -149,7 +153,19 @@ def decide(old: Row[Any] | None, wanted: Wanted, now: datetime) -> Decision:
         return _same(old, wanted)
     if wanted.remove and not old.target_id and not old.applied_hash and not old.batch:
         return _fresh(wanted, now, nothing_there=True)
-    return _fresh(wanted, now, nothing_there=False, reached=old.applied_hash == wanted.hash and not old.batch)
+    fresh = _fresh(wanted, now, nothing_there=False, reached=old.applied_hash == wanted.hash and not old.batch)
+    return replace(fresh, renamed=bool(old.alternative) and _renamed(old, wanted))
+
+
+def _renamed(old: Row[Any], wanted: Wanted) -> bool:
+    before, now = ledger.load(old.wanted_payload), ledger.load(wanted.payload)
+    return any(_at(before, field) != _at(now, field) for field in wanted.alternatives)
+
+
+def _at(payload: Any, dotted: str) -> Any:
+    for name in dotted.split("."):
+        payload = payload.get(name) if isinstance(payload, dict) else None
+    return payload
 
 
 def _same(old: Row[Any], wanted: Wanted) -> Decision:
@@ -238,7 +254,10 @@ def commit(connection: Connection, store: Store, scope: str, run: str, chunk: Ch
             touched.setdefault((fate, values["wanted_version"]), []).append(name)
             return
         full = {"scope": scope, "key": name.key, "part": name.part, "first_seen_at": now, **NEW, **values}
-        full["look_first"] = values["wanted_version"] < since or name in hanging
+        full["alternative"] = row is not None and row.alternative and not decision.renamed
+        # What is left out because nothing is known of it at the target may be there all the same.
+        left_out = bool(values.get("wanted_remove") and values.get("skipped"))
+        full["look_first"] = values["wanted_version"] < since or name in hanging or left_out
         (changed if row is not None else new_rows).append(full)
 
     for wanted in chunk.wanted:

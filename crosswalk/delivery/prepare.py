@@ -9,7 +9,9 @@ from typing import Any, cast
 from sqlalchemy import Connection, Row
 
 from crosswalk.connectors.base import Found, Item
-from crosswalk.connectors.facts import Key, LookUp, Verb
+from crosswalk.connectors.facts import Verb
+from crosswalk.delivery import repair
+from crosswalk.delivery.asking import can_ask
 from crosswalk.delivery.compare import foreign, shows
 from crosswalk.delivery.context import Delivery, changeable
 from crosswalk.errors import SettingsError
@@ -66,6 +68,8 @@ def ready(delivery: Delivery, rows: Sequence[Row[Any]], verb: Verb) -> list[Read
     """Those of ``rows`` that can be sent now; the others are parked, skipped or held, with their reason."""
     if verb == "remove":
         rows = _removable(delivery, rows)
+    elif verb == "update":
+        rows = repair.standing(delivery, rows)
     try:
         facts = delivery.target.operation(rows[0].resource, verb) if rows else None
     except SettingsError:
@@ -100,16 +104,22 @@ def _linked(delivery: Delivery, rows: Sequence[Row[Any]]) -> list[Ready]:
         }
     with delivery.store.reading() as connection:
         there = links.find(connection, {p for parents in wanted.values() for p in parents.values()})
-    done, waiting = [], []
+    mended, gone = repair.mend(delivery, {p for ps in wanted.values() for p in ps.values() if p not in there})
+    there |= mended
+    done, waiting, orphans = [], [], []
     for row in rows:
         parents = wanted[name(row)]
         missing = sorted(p.text for p in parents.values() if p not in there)
-        if missing:
+        broken = [p for p in parents.values() if p in gone]
+        if broken:
+            orphans.append((row, broken[0], gone[broken[0]]))
+        elif missing:
             waiting.append((row, missing[0]))
         else:
             done.append(Ready(row, _item(row, {f: there[p] for f, p in parents.items()})))
     if waiting:
         _park(delivery, waiting)
+    repair.hold(delivery, orphans)
     return done
 
 
@@ -178,8 +188,7 @@ def _looked_up(delivery: Delivery, items: Sequence[Ready]) -> list[Ready]:
 def _can_look_up(delivery: Delivery, items: Sequence[Ready]) -> bool:
     if not items:
         return True
-    repeat = delivery.target.operation(items[0].row.resource, "create").repeat
-    return isinstance(repeat, LookUp) or (isinstance(repeat, Key) and repeat.lookup)
+    return can_ask(delivery.target.operation(items[0].row.resource, "create"))
 
 
 def _unknowable(delivery: Delivery, items: Sequence[Ready], unsure: Sequence[Ready]) -> list[Ready]:
@@ -272,9 +281,12 @@ def _compared(delivery: Delivery, items: Sequence[Ready], verb: Verb) -> list[Re
     current = _current(delivery, resource, verb, items)
     guards = [g for m in delivery.integration.parts if m.target.name == resource for g in m.guards]
     reasons: dict[Name, str] = {}
-    good, already = [], []
+    good, already, lost = [], [], []
     for one in items:
         there = current.get(cast(str, one.item.target_id))
+        if there is None and verb == "update":
+            lost.append(one.row)
+            continue
         if there is not None and (there.applied if verb == "remove" else shows(one.item.payload, there.echo)):
             already.append((one, there))
             continue
@@ -286,6 +298,8 @@ def _compared(delivery: Delivery, items: Sequence[Ready], verb: Verb) -> list[Re
     if reasons:
         hold(delivery, [r.row for r in items if name(r.row) in reasons], reasons, OWN_VERSION)
     _note(delivery, already)
+    if lost:
+        repair.lost(delivery, lost)
     return good
 
 

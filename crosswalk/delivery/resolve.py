@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from crosswalk.connectors.base import Outcome, Result
 from crosswalk.connectors.facts import Key, Never, Operation, Safe
-from crosswalk.delivery import send, settle
+from crosswalk.delivery import asking, send, settle
 from crosswalk.delivery.context import Delivery
 from crosswalk.errors import Transient
 from crosswalk.http.answer import SAFE, until
@@ -107,8 +107,11 @@ def _one(delivery: Delivery, attempt: Attempt, done: Resolved) -> None:
 
 
 def _repeatable(delivery: Delivery, attempt: Attempt, facts: Operation) -> bool:
-    """Whether the exact bytes may be sent again: they set absolute values, or the target still knows their key."""
-    if len(attempt.unresolved) != len(attempt.members):
+    """Whether the exact bytes may be sent again: they set absolute values, or the target still knows their key.
+
+    An update of a financial record is looked at first: somebody may have changed it since.
+    """
+    if len(attempt.unresolved) != len(attempt.members) or (facts.money and facts.name == "update"):
         return False
     if isinstance(facts.repeat, Safe):
         return True
@@ -137,10 +140,8 @@ def _looked(
     delivery: Delivery, attempt: Attempt, members: Sequence[Row[Any]], done: Resolved, *, proven: bool
 ) -> list[Row[Any]]:
     """Settle what a look-up shows; the members that are absent without proof are left."""
-    items = send.members(attempt)
-    found = delivery.target.look_up(
-        attempt.batch.resource, attempt.batch.operation, [items[m.position] for m in members]
-    )
+    items, batch = asking.members(attempt), attempt.batch
+    found = asking.ask(delivery, batch.resource, batch.operation, [items[m.position] for m in members])
     results, absent = {}, []
     for member, there in zip(members, found, strict=True):
         if proven or (there is not None and there.applied):

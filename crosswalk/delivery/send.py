@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from crosswalk.connectors.base import Answer, Frozen, Item, Outcome, Result
+from crosswalk.connectors.base import Frozen, Item, Outcome, Result
 from crosswalk.connectors.facts import Key, Never, Operation, Safe, Verb
-from crosswalk.delivery import match, prepare, settle
+from crosswalk.delivery import asking, match, prepare, settle
 from crosswalk.delivery.context import Delivery
 from crosswalk.delivery.prepare import Ready
 from crosswalk.errors import (
@@ -198,21 +198,20 @@ def deliver(
         # The request as a whole was refused: nothing was done. One bad member must not hold the others.
         outcome: Outcome = "refused" if len(attempt.members) == 1 else "alone"
         message = f"{error.what}: {error.body[:300]}" if error.body else error.what
-        return settle.results(
-            delivery, attempt, {m.position: Result(m.position, outcome, message=message) for m in attempt.members}
-        )
+        answers = [Result(m.position, outcome, message=message) for m in attempt.members]
+        return _weighed(delivery, attempt, facts, answers, repeated=not first)
     except Transient:
         _ended(delivery, attempt, facts)
         raise
-    return read(delivery, attempt, facts, answer)
+    answers = delivery.target.read_answer(batch.resource, batch.operation, asking.members(attempt), answer)
+    return _weighed(delivery, attempt, facts, answers, repeated=answer.repeated or not first)
 
 
-def read(delivery: Delivery, attempt: Attempt, facts: Operation, answer: Answer) -> settle.Settled:
-    """Settle an answer; members that it leaves in doubt are looked up."""
-    batch = attempt.batch
-    items = members(attempt)
-    answers = delivery.target.read_answer(batch.resource, batch.operation, items, answer)
-    settled = settle.results(delivery, attempt, {r.item: r for r in answers})
+def _weighed(
+    delivery: Delivery, attempt: Attempt, facts: Operation, answers: Sequence[Result], *, repeated: bool
+) -> settle.Settled:
+    """Settle an answer; members that it leaves in doubt are looked up later."""
+    settled = asking.weigh(delivery, attempt, facts, answers, repeated=repeated)
     if settled.open:
         _ended(delivery, attempt, facts)
     return settled
@@ -241,8 +240,3 @@ def frozen(attempt: Attempt) -> Frozen:
         tuple((str(k), str(v)) for k, v in json.loads(batch.headers)),
         batch.body,
     )
-
-
-def members(attempt: Attempt) -> list[Item]:
-    """The members of an attempt as the connector knows them."""
-    return [Item(f"{m.key}#{m.part}", m.marker, ledger.load(m.payload), m.target_id or None) for m in attempt.members]

@@ -122,6 +122,9 @@ class _Settling:
             self._again(connection, member, row, look_first=True, last_error=ledger.clean(result.message))
         elif result.outcome == "retry":
             self._again(connection, member, row, last_error=ledger.clean(result.message))
+        elif result.outcome == "gone" and not row.tries and self._broken(connection, row):
+            # What is gone is found out before the next attempt, and repaired by our reference where it can be.
+            self._again(connection, member, row, last_error=ledger.clean(result.message))
         elif result.outcome == "alone" and not row.alone:
             self._again(connection, member, row, alone=True)
         else:
@@ -145,6 +148,11 @@ class _Settling:
             return False
         repeat = self.delivery.target.operation(batch.resource, batch.operation).repeat
         return isinstance(repeat, LookUp) or (isinstance(repeat, Key) and repeat.lookup)
+
+    def _broken(self, connection: Connection, row: Row[Any]) -> bool:
+        """Mark the links on which a request depended whose record, or whose parent, the target says is gone."""
+        own = [self.delivery.own(row)] if row.target_id else []
+        return links.break_(connection, own + self.delivery.hangs_on(row)) > 0
 
     def _applied(self, connection: Connection, member: Row[Any], row: Row[Any], result: Result) -> None:
         target_id = result.target_id or member.target_id or row.target_id

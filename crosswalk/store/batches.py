@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from crosswalk.errors import Fenced
+from crosswalk.errors import Fenced, Unbalanced
 from crosswalk.store.engine import Store
 from crosswalk.store.leases import Process, gone
 from crosswalk.store.ledger import Name, mark
@@ -69,6 +69,7 @@ def freeze(
     not_after: datetime,
 ) -> str:
     """Write the intent: the batch, its members, and the rows' one open attempt. Returns the batch's id."""
+    _once(drafts)
     batch = uuid.uuid4().hex
     method, path, params, headers, body = request
     connection.execute(
@@ -93,6 +94,21 @@ def freeze(
     )  # fmt: skip
     mark(connection, scope, [d.name for d in drafts], batch=batch, generation=RECORD.c.generation + 1, changed_at=now)
     return batch
+
+
+def _once(drafts: Sequence[Draft]) -> None:
+    """Refuse a request that would carry a record twice: its answer would be taken for two. Raises Unbalanced."""
+    names, markers = [d.name for d in drafts], [d.marker for d in drafts if d.marker]
+    twice = [n.key for n in names if names.count(n) > 1] if len(set(names)) < len(names) else []
+    if len(set(markers)) < len(markers):
+        twice += [d.name.key for d in drafts if markers.count(d.marker) > 1]
+    if twice:
+        raise Unbalanced(
+            f"one request would carry {len(twice)} records under the name or the reference of another",
+            record=", ".join(sorted(set(twice))[:5]),
+            safe="the request was not made and nothing was sent",
+            next_command="report it: two records bear one reference, or one was chosen twice",
+        )
 
 
 def read(connection: Connection, batch: str) -> Attempt:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, tuple_, update
 
@@ -40,6 +41,49 @@ def find(connection: Connection, parents: Iterable[Parent]) -> dict[Parent, str]
         ):
             found[Parent(*row[:5])] = str(row[5])
     return found
+
+
+def broken(connection: Connection, parents: Iterable[Parent]) -> dict[Parent, str]:
+    """The target ids of those whose record the target says is gone."""
+    found: dict[Parent, str] = {}
+    columns = (LINK.c.source, LINK.c.source_resource, LINK.c.source_id, LINK.c.target, LINK.c.target_resource)
+    for some in chunked(sorted(set(parents), key=lambda p: p.text), 150):
+        wanted = [(p.source, p.source_resource, p.source_id, p.target, p.target_resource) for p in some]
+        query = select(*columns, LINK.c.target_id).where(tuple_(*columns).in_(wanted), LINK.c.broken.is_(True))
+        found |= {Parent(*row[:5]): str(row[5]) for row in connection.execute(query)}
+    return found
+
+
+def break_(connection: Connection, parents: Iterable[Parent]) -> int:
+    """Mark these links: the target says that one of their records is gone. The number of links that were there."""
+    columns = (LINK.c.source, LINK.c.source_resource, LINK.c.source_id, LINK.c.target, LINK.c.target_resource)
+    done = 0
+    for some in chunked(sorted(set(parents), key=lambda p: p.text), 150):
+        wanted = [(p.source, p.source_resource, p.source_id, p.target, p.target_resource) for p in some]
+        done += connection.execute(update(LINK).where(tuple_(*columns).in_(wanted)).values(broken=True)).rowcount
+    return done
+
+
+def markers(connection: Connection, known: Mapping[Parent, str]) -> dict[Parent, str]:
+    """Our reference on each of these target records, as the ledger of whichever binding made it knows it."""
+    found: dict[Parent, str] = {}
+    for parent, target_id in known.items():
+        mine = (RECORD.c.resource == parent.target_resource, RECORD.c.target_id == target_id, RECORD.c.marker != "")
+        query = select(RECORD.c.marker).where(*mine, *_from(parent)).limit(1)
+        if marker := connection.execute(query).scalar():
+            found[parent] = str(marker)
+    return found
+
+
+def moved(connection: Connection, parent: Parent, old: str, new: str) -> None:
+    """Another target record is the counterpart now: whichever binding keeps it knows."""
+    if old != new:
+        mine = (RECORD.c.resource == parent.target_resource, RECORD.c.target_id == old, *_from(parent))
+        connection.execute(update(RECORD).where(*mine).values(target_id=new, target_version=""))
+
+
+def _from(parent: Parent) -> tuple[Any, ...]:
+    return (RECORD.c.source_resource == parent.source_resource, RECORD.c.source_id == parent.source_id)
 
 
 def created_here(connection: Connection, parents: Iterable[Parent], since: datetime) -> set[Parent]:
