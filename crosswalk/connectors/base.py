@@ -229,6 +229,10 @@ class Connector(abc.ABC):
         """The system's own clock, UTC, as its last answer told it; ours before the first answer."""
         return self.client.vendor_now()
 
+    def away(self) -> Away | None:
+        """Why nothing is asked of the system now: it failed several times in a row. None when it may be asked."""
+        return self.client.away()
+
     # writing
 
     def operation(self, resource: str, op: str) -> Operation:
