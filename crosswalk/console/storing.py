@@ -1,4 +1,4 @@
-"""``crosswalk store``: migrating, checking, copying away and back the one memory."""
+"""``crosswalk store``: migrating, checking, pruning, copying away and back the one memory."""
 
 from __future__ import annotations
 
@@ -14,15 +14,19 @@ from crosswalk.errors import Busy, SettingsError
 if TYPE_CHECKING:
     from crosswalk.settings import Settings
     from crosswalk.store.engine import Store
+    from crosswalk.store.retention import Periods
 
 
 def register(app: App) -> None:
-    store = App(name="store", help="The store: bring it up to this release, check it, back it up, restore it.")
+    store = App(
+        name="store", help="The store: bring it up to this release, check it, prune it, back it up, restore it."
+    )
     app.command(store)
     store.command(migrate)
     store.command(check)
     store.command(backup)
     store.command(restore)
+    store.command(prune)
 
 
 def migrate() -> int:
@@ -40,6 +44,7 @@ def check() -> int:
     from sqlalchemy import func, select
 
     from crosswalk.store import ledger
+    from crosswalk.store.retention import last_pruned
     from crosswalk.store.tables import METADATA
 
     settings = place.settings()
@@ -61,6 +66,7 @@ def check() -> int:
         show.facts([
             ("store", _where(store)), ("migration", store.revision()), ("key", "fits"),
             ("epoch", f"{store.epoch()}, whole since {show.when(store.since())}"),
+            ("pruned", show.when(last_pruned(store))),
         ])  # fmt: skip
     show.table(("table", "rows"), rows)
     trouble += _files(settings)
@@ -133,6 +139,38 @@ def restore(file: Path, /, *, yes: bool = False) -> int:
     show.say("What was delivered after the backup is found by our own references and not sent twice.")
     show.say("Next: crosswalk status; crosswalk state adopt BINDING looks everything up at once")
     return 0
+
+
+def prune(*, dry_run: bool = False) -> int:
+    """Take out what is older than its period: accounts of runs, resolved requests, rows no longer held, events etc.
+
+    The periods stand under [retention] in crosswalk.toml, in days. What is open, in doubt or held stays at any age, and
+    the ledger stays whole. Runs may go on meanwhile.
+
+    Args:
+        dry_run: Count what would go, and take out nothing.
+    """
+    from crosswalk.runs import pruning
+
+    with place.house() as house:
+        done = pruning.prune(house, dry_run=dry_run)
+        periods = pruning.periods(house.settings.home)
+    kept = {"journal": f"{periods.journal} d", "bodies": f"{periods.bodies} d"}
+    show.table(
+        ("table", "would go" if dry_run else "rows gone", "kept for"),
+        [(name, count, kept.get(name) or _period(name, periods)) for name, count in done.rows.items()],
+    )
+    if done.more:
+        show.say("There is more: this call has taken out as much as one may.\nNext: crosswalk store prune")
+    elif dry_run:
+        show.say("Nothing was taken out.\nNext: crosswalk store prune")
+    return 0
+
+
+def _period(table: str, periods: Periods) -> str:
+    from crosswalk.store.retention import PERIOD
+
+    return f"{getattr(periods, PERIOD[table])} d"
 
 
 def _nobody_runs(store: Store) -> None:

@@ -68,10 +68,14 @@ def tagged(*, run: str | None = None, delivery: str | None = None) -> Iterator[N
 
 @dataclass(frozen=True)
 class Bodies:
-    """Where bodies are kept, compressed, one file a request; each side is cut at ``longest`` characters."""
+    """Where bodies are kept, compressed, one file a request; each side is cut at ``longest`` characters.
+
+    The good answer to a request that may be sent any number of times is cut at ``brief``: it can be asked for again.
+    """
 
     folder: Path
     longest: int = 64 * 1024
+    brief: int = 8 * 1024
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,8 @@ class SqliteJournal:
         )
         if self._bodies and sent.body:
             try:
-                self._keep(entry, sent.at, "out", redact.body(sent.body, sent.content_type))
+                content = redact.body(sent.body, sent.content_type, self._bodies.longest)
+                self._keep(entry, sent.at, "out", content, self._bodies.longest)
             except StoreError as error:
                 self.close(entry, Ended("unsent", 0.0, detail=error.what))
                 raise
@@ -150,20 +155,21 @@ class SqliteJournal:
         )
         try:
             if self._bodies and ended.body:
-                content = redact.body(ended.body, ended.headers.get("content-type", ""))
-                self._keep(entry, self._clock.now(), "in", content)
+                longest = self._bodies.brief if ended.brief else self._bodies.longest
+                content = redact.body(ended.body, ended.headers.get("content-type", ""), longest)
+                self._keep(entry, self._clock.now(), "in", content, longest)
             self._file.write(_CLOSE, values)
         except StoreError:
             with self._lock:
                 self._owed.append(values)
 
-    def _keep(self, entry: int, at: datetime, side: str, content: str) -> None:
+    def _keep(self, entry: int, at: datetime, side: str, content: str, longest: int) -> None:
         assert self._bodies is not None
         path = self._bodies.folder / at.date().isoformat() / f"{entry}.{side}.gz"
-        cut = content[: self._bodies.longest].encode("utf-8", "replace")
+        cut = content[:longest].encode("utf-8", "replace")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(gzip.compress(cut, 6, mtime=0))
+            path.write_bytes(gzip.compress(cut, 1, mtime=0))
         except OSError as error:
             raise StoreError(f"the journal cannot keep a body in {path}: {error}", safe="nothing was sent") from None
 
