@@ -69,7 +69,10 @@ class Sent:
 
 @dataclass(frozen=True)
 class Ended:
-    """How it went. lost: sent, and no whole answer came; unsent: no byte left. ``seconds`` since it was opened."""
+    """How it went. lost: sent, and no whole answer came; unsent: no byte left. ``seconds`` since it was opened.
+
+    brief: the beginning of the body is enough, since what it says can be asked for again.
+    """
 
     outcome: Outcome
     seconds: float
@@ -77,6 +80,7 @@ class Ended:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     detail: str = ""
+    brief: bool = False
 
 
 class Journal(Protocol):

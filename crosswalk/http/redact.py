@@ -6,6 +6,7 @@ The journal, errors, alerts and artifacts go through here. A value shorter than 
 from __future__ import annotations
 
 import base64
+import functools
 import html
 import json
 import logging
@@ -32,6 +33,12 @@ _PAIR = re.compile(r"""(["']?)([A-Za-z_][\w.-]{1,60})\1(\s*[=:]\s*)("(?:[^"\\]|\
 _SCHEME = re.compile(r"\b(Bearer|Basic|Token|Digest)\s+([A-Za-z0-9+/_.~=-]{6,})", re.IGNORECASE)
 _WORD = re.compile(r"[a-z]{6,12}")  # "the token request": no secret is so short and so plain
 _LINK = re.compile(r"""[a-z][a-z0-9+.-]{0,30}://[^\s"'<>\\]+""", re.IGNORECASE)
+# Nothing but a known value can be found in a text without one of these.
+_SUSPECT = re.compile(r"[=:]|(?:bearer|basic|token|digest)\s", re.IGNORECASE)
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
+)
+_TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]|\\.)*+")*+([{}\[\]])', re.DOTALL)
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -81,12 +88,17 @@ def is_secret(name: str, value: object = None) -> bool:
 
     ``code`` and ``key`` also name harmless things, so they count only with a value that looks random.
     """
+    always, random = _named(name)
+    return always or (random and isinstance(value, str) and _random(value))
+
+
+@functools.lru_cache(maxsize=4096)
+def _named(name: str) -> tuple[bool, bool]:
+    """Whether what stands under this name is a secret, and whether it is one if its value looks random."""
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
     if plain in _HARMLESS:
-        return False
-    if plain in _WHOLE or any(word in plain for word in _ANYWHERE):
-        return True
-    return plain in _IF_RANDOM and isinstance(value, str) and _random(value)
+        return False, False
+    return plain in _WHOLE or any(word in plain for word in _ANYWHERE), plain in _IF_RANDOM
 
 
 def _random(value: str) -> bool:
@@ -96,6 +108,8 @@ def _random(value: str) -> bool:
 def text(value: str) -> str:
     """Any text: known values, ``name=value`` pairs and ``Bearer`` phrases under secret names, user parts of URLs."""
     value = _by_value(value)
+    if _SUSPECT.search(value) is None or _INSTANT.fullmatch(value):
+        return value
     value = _LINK.sub(lambda m: _by_value(url(m[0])), value)
     value = _SCHEME.sub(lambda m: m[0] if _WORD.fullmatch(m[2]) else f"{m[1]} {GONE}", value)
     return _PAIR.sub(_pair, value)
@@ -103,8 +117,12 @@ def text(value: str) -> str:
 
 def _pair(match: re.Match[str]) -> str:
     name, value = match[2], match[4].strip("\"'")
-    if value.startswith(GONE[:-1]) or value in ("", "...", "null", "true", "false") or not is_secret(name, value):
+    if value.startswith(GONE[:-1]) or value in ("", "...", "null", "true", "false"):
         return match[0]
+    if not is_secret(name, value):
+        # "refused: token=..." is a harmless name before a pair of its own.
+        before = match.start(4) - match.start()
+        return match[0][:before] + _PAIR.sub(_pair, match[4])
     quoted = match[4][0] if match[4][0] in "\"'" else ""
     return f"{match[1]}{name}{match[1]}{match[3]}{quoted}{GONE}{quoted}"
 
@@ -144,28 +162,54 @@ def headers(values: Mapping[str, str]) -> dict[str, str]:
 
 def data(value: Any) -> Any:
     """A nested value as from JSON, with everything under a secret name blanked and known values taken out."""
+    if isinstance(value, str):
+        return text(value)
+    if value is None or isinstance(value, int | Decimal):
+        return value
     if isinstance(value, Mapping):
         return {
             _by_value(str(name)): GONE if content not in (None, "") and is_secret(str(name), content) else data(content)
             for name, content in value.items()
         }
-    if isinstance(value, str):
-        return text(value)
     if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):
         return [data(item) for item in value]
     return _by_value(value.decode("utf-8", "replace")) if isinstance(value, (bytes, bytearray)) else value
 
 
-def body(content: bytes, content_type: str = "") -> str:
-    """A request's or answer's body as text; what does not parse as its type is treated as any text."""
+def body(content: bytes, content_type: str = "", longest: int = 0) -> str:
+    """A request's or answer's body as text; what does not parse as its type is treated as any text.
+
+    longest: about so many bytes are enough, of JSON whole values from its beginning; 0 is all of it.
+    """
     if "form-urlencoded" in content_type:
         return _by_value(_form(content.decode("utf-8", "replace")))
     if "json" in content_type or content[:1] in (b"{", b"["):
+        if 0 < longest < len(content):
+            content = _beginning(content, longest)
         try:
             return _by_value(_encode(data(_decode(content))).decode())
         except (ValueError, TypeError, RecursionError, msgspec.MsgspecError):
             pass
     return text(content.decode("utf-8", "replace"))
+
+
+def _beginning(content: bytes, longest: int) -> bytes:
+    """JSON cut behind the last object or list that ends within ``longest`` bytes, and closed; all of it if none does.
+
+    Never cut inside a value: half a secret would be found neither by name nor by value.
+    """
+    closers: list[bytes] = []
+    at, cut = 0, 0
+    open_there: list[bytes] = []
+    while (found := _TO_BRACKET.match(content, at, longest)) is not None:
+        at, bracket = found.end(), found.group(1)
+        if bracket in b"{[":
+            closers.append(b"}" if bracket == b"{" else b"]")
+            continue
+        if not closers or closers.pop() != bracket:
+            return content
+        cut, open_there = at, list(closers)
+    return content[:cut] + b"".join(reversed(open_there)) if cut else content
 
 
 class LogFilter(logging.Filter):

@@ -271,7 +271,8 @@ class _Passage:
             self._open()
         if self._entry is not None:
             status, headers, body = (answer.status, answer.headers, answer.body) if answer else (None, {}, b"")
-            self._journal.close(self._entry, Ended(outcome, seconds, status, headers, body, detail))
+            brief = self._call.repeat.kind == "safe" and status is not None and status < 300
+            self._journal.close(self._entry, Ended(outcome, seconds, status, headers, body, detail, brief))
 
 
 @functools.cache

@@ -181,6 +181,22 @@ def test_bodies_are_bounded_and_old_entries_go(tmp_path: Path, clock: SharedCloc
     assert {entry.id: journal.body(entry)[0] for entry in journal.entries()} == {middle: "", new: "z"}
 
 
+def test_what_can_be_read_again_is_kept_in_brief(tmp_path: Path, clock: SharedClock) -> None:
+    """Of a page that can be asked for again the beginning is kept; of a refusal and of a write's answer all that fits."""
+    journal = SqliteJournal(tmp_path / "journal.db", clock, Bodies(tmp_path / "bodies", brief=100))
+    rows = reply({"orders": [{"id": n} for n in range(100)]})
+    refused = reply({"errors": [{"id": n} for n in range(100)]}, 400)
+    with Server(InTurn(rows, rows, refused), clock) as server:
+        http = client(server.url, clock, journal=journal)
+        http.request("GET", "/orders")
+        http.request("POST", "/orders", json={}, repeat=ONCE)
+        with pytest.raises(Invalid):
+            http.request("GET", "/orders")
+    read, written, wrong = (journal.body(entry)[1] for entry in journal.entries())
+    assert written.startswith(read[:-2]) and read.endswith("]}") and len(read) <= 102
+    assert written.count("id") == wrong.count("id") == 100
+
+
 def test_no_request_leaves_without_the_journal(clock: SharedClock, reached: list[str]) -> None:
     """The engine imports no other way out, and what the server counts is what the journal and the points say."""
     root = Path(__file__).parents[2]

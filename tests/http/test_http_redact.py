@@ -186,3 +186,24 @@ def test_long_text_costs_no_more_than_its_length() -> None:
     assert time.process_time() - began < 5
     once = redact.text("password=swordfish9 at https://u:hunter22@host/x?token=tok_998877")
     assert redact.text(once) == once
+
+
+@pytest.mark.parametrize("longest", range(1, 700, 7))
+def test_a_shortened_body_is_whole_values_and_tells_no_secret(longest: int) -> None:
+    """However JSON is cut, what is kept is its beginning, closed, and neither names nor known values slip through."""
+    redact.register("swordfish-4711")
+    rows = [{"id": n, "a": 'x}"]', "password": 123456, "inner": {"token": ["t" * 9], "b": "is swordfish-4711"}}
+            for n in range(9)]  # fmt: skip
+    whole = redact.body(json.dumps({"orders": rows, "next": None}).encode(), "application/json")
+    short = redact.body(json.dumps({"orders": rows, "next": None}).encode(), "application/json", longest)
+    found = json.loads(short)["orders"]
+    assert found == json.loads(whole)["orders"][: len(found) - 1] + found[-1:]
+    assert "swordfish" not in short and "ttttttttt" not in short and "123456" not in short
+    assert len(short) <= longest + 20 or short == whole
+
+
+def test_a_pair_is_found_whatever_its_value_begins_with() -> None:
+    """Instants pass quickly; a secret that begins with a digit does not."""
+    assert redact.text("2026-11-24T01:02:03.000004Z") == "2026-11-24T01:02:03.000004Z"
+    for text in ("password:123456", "password = 1", "token: 2026-11-24T01:02:03Z", "Bearer 123456"):
+        assert redact.text(text).endswith(redact.GONE)
