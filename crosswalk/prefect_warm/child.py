@@ -37,6 +37,7 @@ def live(request: dict[str, Any]) -> NoReturn:
 
 def _become(request: dict[str, Any]) -> None:
     """Environment, folder, path, random numbers, and Prefect's settings and logging, as of a process just started."""
+    before = _prefect()
     os.environ.clear()
     os.environ.update(request["env"])
     time.tzset()
@@ -48,11 +49,18 @@ def _become(request: dict[str, Any]) -> None:
     random.seed()
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
-    from prefect.context import refresh_global_settings_context
-    from prefect.logging.configuration import setup_logging
+    if _prefect() != before:  # reading them takes longer than all the rest
+        from prefect.context import refresh_global_settings_context
+        from prefect.logging.configuration import setup_logging
 
-    refresh_global_settings_context()
-    setup_logging(incremental=False)
+        refresh_global_settings_context()
+        setup_logging(incremental=False)
+
+
+def _prefect() -> tuple[str, dict[str, str]]:
+    """What Prefect's settings come from, besides files that a zygote is renewed for."""
+    ours = {n: v for n, v in os.environ.items() if n.startswith("PREFECT_") and not n.startswith("PREFECT__")}
+    return str(Path.cwd()), ours
 
 
 def _mute() -> None:

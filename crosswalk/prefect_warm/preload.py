@@ -13,6 +13,9 @@ LIBRARIES = (
     "prefect.engine", "prefect.flow_engine", "prefect.task_engine", "prefect.artifacts", "prefect.client.orchestration",
     "prefect.deployments.steps.core", "prefect.deployments.steps.pull", "prefect.events.worker", "prefect.filesystems",
     "prefect.logging.handlers", "prefect.task_runners", "prefect.results", "prefect.blocks.system",
+    "prefect.utilities.visualization", "prefect._vendor.croniter",
+    "fastapi", "fastapi.encoders", "starlette.staticfiles", "anyio._backends._asyncio", "anyio.streams.tls",
+    "opentelemetry.metrics", "opentelemetry._logs",
     "numpy", "pandas", "pandera.pandas", "pyarrow.compute", "pyarrow.csv", "pyarrow.json", "sqlmodel", "psycopg",
     "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite.pysqlite", "alembic.command",
     "alembic.runtime.migration", "cryptography.fernet", "httpx", "slack_sdk.webhook",
@@ -30,7 +33,11 @@ def libraries() -> list[str]:
         for module in pkgutil.walk_packages(found.__path__, "crosswalk.", onerror=lambda _: None)
         if not module.name.startswith(APART) and "migrations" not in module.name
     ]
-    return _import((*LIBRARIES, *ours))
+    failed = _import((*LIBRARIES, *ours))
+    from prefect.logging.configuration import setup_logging
+
+    setup_logging()
+    return failed
 
 
 def flows(folder: Path) -> list[str]:

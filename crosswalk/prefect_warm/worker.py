@@ -67,8 +67,7 @@ class WarmConfiguration(BaseJobConfiguration):
 
     def request(self, folder: str) -> dict[str, Any]:
         """What a forked process is asked; folder: where it starts when the deployment names none of its own."""
-        known = get_current_settings().to_environment_variables(exclude_unset=True)
-        env = {**os.environ, **known, **{name: value for name, value in self.env.items() if value is not None}}
+        env = {**os.environ, **{name: value for name, value in self.env.items() if value is not None}}
         env["PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS"] = "false"  # they are called from here, by ``Hooks``
         env.pop("PREFECT__FLOW_ENTRYPOINT", None)
         if self._home is not None and self._entrypoint is not None:
@@ -258,7 +257,8 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
         super().__init__(*arguments, **options)
         if not hasattr(os, "fork"):
             raise RuntimeError(f"a {TYPE} worker forks, which this system cannot; use a pool of type process")
-        self._warm, self._ground = Warm(), Ground(self.name)
+        settings = get_current_settings().to_environment_variables(exclude_unset=True)
+        self._warm, self._ground = Warm({**os.environ, **settings}), Ground(self.name)
         self._reported: set[UUID] = set()
 
     async def __aenter__(self) -> WarmWorker:

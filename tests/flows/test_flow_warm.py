@@ -21,6 +21,7 @@ from prefect.states import Cancelling, Scheduled
 from servers import prefect as servers
 
 from crosswalk import prefect_deploy, prefect_server
+from crosswalk.console import working
 from crosswalk.errors import SettingsError
 from crosswalk.prefect_server import Child, Server
 from crosswalk.prefect_warm.pool import Warm, look
@@ -181,6 +182,19 @@ def test_a_killed_run_harms_no_other(odd: Odd) -> None:
     assert names(killed.id)[-1] == "Completed"
 
 
+def test_a_run_outlives_what_it_was_forked_from(odd: Odd) -> None:
+    """When the process that runs are forked from is killed, runs under way complete and the next gets another one."""
+    run, file = odd.start("wait")
+    zygote = facts(file)["parent"]
+    os.kill(zygote, signal.SIGKILL)
+    after, told = odd.run("tell")
+    assert state_of(after) == "Completed" and told["parent"] != zygote
+    assert state_of(read(run.id)) == "Running"
+    file.with_name(file.name + ".go").touch()
+    assert state_of(ended(run.id)) == "Completed"
+    assert until(lambda: gone(facts(file)["pid"]), "the end of the process") and "Crashed" not in names(run.id)
+
+
 def test_a_run_is_cancelled_from_the_pages(odd: Odd) -> None:
     """Cancelling a run ends its process, calls its hook, and shows it as Cancelled."""
     run, file = odd.start("wait")
@@ -242,7 +256,7 @@ def test_the_pool_decides_how_many_run_at_once(odd: Odd) -> None:
 
 def test_a_binding_can_be_run_without_a_worker(folder: Folder, server: Server) -> None:
     """Code of one's own has a binding run in a forked process and learns how it ended."""
-    warm = Warm()
+    warm = Warm({**os.environ, **server.environment})
     try:
         process = warm.submit("orders-to-database", home=folder.path)
         assert process.ended.result(60) == 0
@@ -250,6 +264,19 @@ def test_a_binding_can_be_run_without_a_worker(folder: Folder, server: Server) -
         assert warm.submit("customers", ids=["1"], home=folder.path).ended.result(60) == 1
     finally:
         warm.stop()
+
+
+def test_the_command_becomes_the_worker_of_its_pool(
+    folder: Folder, odd: Odd, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``crosswalk work`` starts Prefect's worker of the pool's type, with a limit; no pool is an error."""
+    became: list[list[str]] = []
+    monkeypatch.setattr(os, "execve", lambda _, command, __: became.append(command))
+    working.work(pool=POOL)
+    words = " ".join(became[0][1:])
+    assert words.startswith(f"-m prefect worker start --pool {POOL} --type crosswalk-warm --limit ")
+    with pytest.raises(SettingsError, match="no work pool 'nowhere'"):
+        working.work(pool="nowhere")
 
 
 def test_a_worker_that_is_stopped_leaves_no_run_open(odd: Odd) -> None:
