@@ -21,8 +21,9 @@ WAITS = {"minute": 60.0, "concurrent": 1.0, "appminute": 60.0, "day": 3600.0}
 _NAME_TAKEN = re.compile(r"contact name .*(already|unique)", re.I | re.S)
 _NUMBER_TAKEN = re.compile(r"(#|number) must be unique|another contact has this contact number|number .*already", re.I)
 _NOT_THERE = re.compile(
-    r"specified \w+ID could not be found|resource you.re looking for cannot be found|contact .*has been archived",
-    re.I | re.S,
+    r"specified \w+ID could not be found|resource you.re looking for cannot be found"
+    r"|contact with the specified contact details has been archived",
+    re.I,
 )
 _KEY_MISUSED = re.compile(r"idempoten", re.I)
 

@@ -123,8 +123,8 @@ def apply(plan: str, /, *, bare: bool = False) -> int:
             )
         if not row.approved_by:
             runs.approve(house.store, plan, _person())
-            adopted = json.loads(row.summary).get("adopt", ())
-            release.approved(house.session(bound.name, Request()), [(key, part) for key, part, *_ in adopted])
+        adopted = json.loads(row.summary).get("adopt", ())
+        release.approved(house.session(bound.name, Request()), [(key, part) for key, part, *_ in adopted])
         show.say(f"Plan {plan} of {bound.name} is approved by {row.approved_by or _person()}.")
     return _run(bound.name, Request(), bare=bare)
 
