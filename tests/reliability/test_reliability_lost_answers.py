@@ -12,7 +12,7 @@ import pytest
 from practising import Altered, Ground
 from sqlalchemy import select
 
-from crosswalk.connectors.base import Result
+from crosswalk.connectors.base import Answer, Result
 from crosswalk.runs import body
 from crosswalk.store.tables import BATCH, MEMBER
 
@@ -157,11 +157,12 @@ class Whole(Altered):
 
     def send(self, resource: str, op: str, frozen: Any, *, key: str, **how: Any) -> Any:
         if resource == "xero.invoices" and frozen.body.count(b"InvoiceNumber") > 1:
-            return None
+            now = self._real.clock.now()
+            return Answer(400, {}, b"", now, now)
         return super().send(resource, op, frozen, key=key, **how)
 
     def read_answer(self, resource: str, op: str, items: Any, answer: Any) -> Any:
-        if answer is None:
+        if answer.status == 400 and not answer.body:
             return [Result(n, "alone", message="one of them is bad") for n in range(len(items))]
         return self._real.read_answer(resource, op, items, answer)
 
