@@ -8,21 +8,19 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, func, or_, select, update
+from sqlalchemy import Row, func, or_, select, update
 
-from crosswalk.connectors.base import Found, Item, Window
+from crosswalk.connectors.base import Window
 from crosswalk.delivery import prepare
 from crosswalk.errors import SettingsError
-from crosswalk.frames.canonical import content_hash
-from crosswalk.runs import loading, transform
+from crosswalk.runs import going, loading, transform
 from crosswalk.runs.extract import Extraction
 from crosswalk.runs.session import Session, finish
-from crosswalk.store import cursors, leases, ledger, links, runs
+from crosswalk.store import cursors, leases, ledger, runs
 from crosswalk.store.ledger import PENDING, Name
 from crosswalk.store.tables import RECORD
 
 BATCH = 50
-LEFT_OUT = and_(RECORD.c.wanted_remove, RECORD.c.skipped != "", RECORD.c.marker != "")
 
 
 @dataclass
@@ -141,7 +139,7 @@ def _names(current: Session, rank: int) -> Iterator[list[Name]]:
     mine = (RECORD.c.scope == current.scope, RECORD.c.rank == rank, RECORD.c.target_id == "", RECORD.c.batch == "")
     with current.store.transaction("look-first") as connection:
         connection.execute(update(RECORD).where(*mine).values(look_first=True))
-        query = select(RECORD.c.resource, RECORD.c.key, RECORD.c.part).where(*mine, or_(PENDING, LEFT_OUT))
+        query = select(RECORD.c.resource, RECORD.c.key, RECORD.c.part).where(*mine, or_(PENDING, going.LEFT_OUT))
         rows = list(connection.execute(query.order_by(RECORD.c.resource, RECORD.c.key, RECORD.c.part)))
     for resource in sorted({r.resource for r in rows}):
         yield from map(list, ledger.chunked([Name(r.key, r.part) for r in rows if r.resource == resource], BATCH))
@@ -165,61 +163,13 @@ def _some(current: Session, names: Sequence[Name], done: Adopted) -> None:
 def _going(current: Session, rows: Sequence[Row[Any]], done: Adopted) -> None:
     """What is to go at the target was left out as long as nothing was known there: where the target holds it under our
     reference, the next run takes it away."""
-    delivery = current.delivery
-    found = _parents(current, rows)
-    known = [row for row in rows if prepare.name(row) in found]
-    items = [Item(f"{r.key}#{r.part}", r.marker, found[prepare.name(r)]) for r in known]
-    there = delivery.target.look_up(rows[0].resource, "create", items) if items else []
-    done.absent.update(r.resource for r in rows if prepare.name(r) not in found)
-    for row, one in zip(known, there, strict=True):
-        if one is None or not one.carries_marker:
-            done.absent[row.resource] += 1
-            continue
-        _keep(current, row, one)
+    if not rows:
+        return
+    found, absent = going.look(current, rows)
+    done.absent.update(row.resource for row in absent)
+    for row in found:
         done.found[row.resource] += 1
         done.changed[row.resource] += 1
-
-
-def _parents(current: Session, rows: Sequence[Row[Any]]) -> dict[Name, dict[str, Any]]:
-    """The ids of the records that each of these hangs on, nested as in a payload; rows that lack one are left out."""
-    wanted = {
-        prepare.name(row): {
-            at: current.delivery.parent(of, id, to)
-            for at, (to, of, id) in ledger.load(row.wanted_extra).get("links", {}).items()
-        }
-        for row in rows
-    }
-    with current.store.reading() as connection:
-        there = links.find(connection, {p for parents in wanted.values() for p in parents.values()})
-    return {
-        one: _nested({at: there[p] for at, p in parents.items() if not at.startswith("@")})
-        for one, parents in wanted.items()
-        if all(p in there for p in parents.values())
-    }
-
-
-def _nested(values: dict[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for dotted, value in values.items():
-        *folders, last = dotted.split(".")
-        place = found
-        for folder in folders:
-            place = place.setdefault(folder, {})
-        place[last] = value
-    return found
-
-
-def _keep(current: Session, row: Row[Any], there: Found) -> None:
-    delivery, now = current.delivery, current.clock.now()
-    with current.store.transaction("adopt") as connection:
-        parent = delivery.parent(row.source_resource, row.source_id, row.resource)
-        links.commit(connection, parent, there.target_id, delivery.binding.name, now, adopted=True)
-        ledger.mark(
-            connection, current.scope, [prepare.name(row)],
-            target_id=there.target_id, target_version=there.target_version or "", look_first=False, skipped="",
-            wanted_hash=content_hash([row.resource, "removed"]), applied_hash=ledger.FOUND, fate="planned",
-            changed_at=now,
-        )  # fmt: skip
 
 
 def _rows(current: Session, names: Sequence[Name]) -> list[Row[Any]]:

@@ -16,7 +16,7 @@ from crosswalk.delivery.plan import Chunk
 from crosswalk.errors import CrosswalkError, Transient
 from crosswalk.http.journal import tagged
 from crosswalk.http.urgency import urgent
-from crosswalk.runs import loading, preview, release, session, tables, tables_preview, transform
+from crosswalk.runs import going, loading, preview, release, session, tables, tables_preview, transform
 from crosswalk.runs.account import Account, fates, unbalanced
 from crosswalk.runs.extract import Extraction, Raw
 from crosswalk.runs.session import Session
@@ -100,6 +100,7 @@ def _run(current: Session, steps: Steps) -> Account:
         preview.finish(current)
     elif not current.integration.to_database:
         release.overdue(current)
+        going.find(current)
     steps.send(current)
     return steps.settle(current)
 
