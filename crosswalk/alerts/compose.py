@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from crosswalk.alerts.message import Fact, Message, clean, unpack
+from crosswalk.alerts.message import MENTION, Fact, Message, clean, unpack
 from crosswalk.alerts.trouble import CONNECTION
 
 Members = Mapping[str, Mapping[str, Any]]
@@ -60,7 +60,7 @@ def escalated(row: Row[Any], now: datetime, mention: str) -> Message:
     """It is critical, and nobody has acknowledged it."""
     told = base(row)
     why = Fact("Escalated", f"critical, and nobody has acknowledged it for {lasted(now - row.opened_at)}")
-    facts = (*((Fact("For", mention),) if mention else ()), why, _seen(row), *told.facts)
+    facts = (*((Fact(MENTION, mention),) if mention else ()), why, _seen(row), *told.facts)
     return replace(told, title=_after(told.title, "escalated: "), facts=facts, severity=row.severity)
 
 

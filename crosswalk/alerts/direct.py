@@ -41,14 +41,16 @@ _unwritten: dict[str, Any] = {}
 
 def store_gone(error: CrosswalkError, binding: str = "") -> Trouble:
     """The trouble that the store itself is, the same for all bindings."""
-    facts = [Fact("Safe", error.safe or "what was committed stands")]
+    facts = [
+        Fact("Waiting", "the store could not be asked"), Fact("Safe", error.safe or "what was committed stands"),
+    ]  # fmt: skip
     if binding:
         facts.insert(0, Fact("Binding", binding))
     return Trouble(
         kind=STORE_GONE, title="the store cannot be used", what=error.what, step="store", severity=CRITICAL,
         facts=facts, command=error.next_command or "crosswalk store check",
-        then="Every run fails until the store answers; the next one then goes on at the last commit. This was told "
-        "without the store.",
+        then="Every run fails until then; once the store answers, the next one goes on at the last commit. This was "
+        "told without the store.",
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Row
 
 from crosswalk.alerts import compose, keeping, routing, ticking
+from crosswalk.alerts.message import nobody
 from crosswalk.alerts.sending import Post, Sender
 from crosswalk.alerts.trouble import HELD, RUN_DIED, RUN_FAILED, Trouble
 from crosswalk.clock import Clock
@@ -193,9 +194,22 @@ class Incidents:
                     return trouble
         return ""
 
+    def tried(self, channel: str, good: bool, answer: str) -> None:
+        """A person has tried a channel: its answer is kept, and one that works is used from now on."""
+        now = self.clock.now()
+        with self.store.transaction("alert-tried") as connection:
+            well = {"pause_until": None, "failing_since": None, "broken_since": None, "last_ok_at": now}
+            incidents_outbox.note(connection, channel, answer=redact.text(answer)[:500], **(well if good else {}))
+            if good:
+                incidents_outbox.wake(connection, channel, now)
+        if good:
+            self._mended(channel)
+            self.send_due()
+
     def _soon(self) -> datetime | None:
-        sends = incidents_outbox.next_try(self.store, self.clock.now())
-        tells = rows.next_due(self.store, self.environment)
+        now = self.clock.now()
+        sends = incidents_outbox.next_try(self.store, now)
+        tells = rows.next_due(self.store, self.environment, now)
         return min((at for at in (sends, tells) if at is not None), default=None)
 
     def _broken(self, channel: str, answer: str) -> None:
@@ -220,7 +234,7 @@ class Incidents:
             row = rows.locked(connection, found.id)
             if row is None or row.state == "resolved":
                 raise SettingsError(f"{found.id} is resolved already", safe="nothing was changed")
-            act(connection, self.settings, row, now, by, redact.text(reason))
+            act(connection, self.settings, row, now, by, nobody(redact.text(reason)))
             after = rows.locked(connection, found.id)
             assert after is not None
             audit.write(

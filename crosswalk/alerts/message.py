@@ -33,6 +33,8 @@ from crosswalk.errors import (
 from crosswalk.http import redact
 
 KEYS = 5
+MENTION = "For"
+"""The label of the fact that names whom an escalation is for; only there may a text call people."""
 
 
 @dataclass(frozen=True)
@@ -244,8 +246,8 @@ def clean(message: Message) -> Message:
         title=nobody(redact.text(message.title)),
         facts=tuple(Fact(f.label, nobody(redact.text(f.text)), f.at) for f in message.facts),
         cause=nobody(redact.text(message.cause)),
-        then=redact.text(message.then),
-        command=redact.text(message.command),
+        then=nobody(redact.text(message.then)),
+        command=nobody(redact.text(message.command)),
         link=(redact.text(message.link[0]), redact.text(redact.url(message.link[1]))) if message.link else None,
         about=message.about,
     )

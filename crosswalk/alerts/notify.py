@@ -24,6 +24,7 @@ from crosswalk.store.engine import Store
 from crosswalk.store.vault import Vault
 
 LOG = logging.getLogger("crosswalk.alerts")
+STORE = ("StoreError", "StoreVersion", "Taken")
 PATIENCE = 15.0
 """Seconds that a run waits for a channel that asks to wait, beyond the wait for siblings."""
 
@@ -93,7 +94,7 @@ def _directly(ended: Ended, settings: Settings, error: CrosswalkError) -> str:
     if isinstance(error, StoreError):
         trouble = direct.tell(settings, ended.clock, direct.store_gone(error, ended.binding))
     failure = ended.failure
-    if failure is not None and not (isinstance(error, StoreError) and failure.what == error.what):
+    if failure is not None and not (isinstance(error, StoreError) and failure.kind in STORE):
         trouble = direct.tell(settings, ended.clock, of_failure(failure, ended.owner, ended.run)) or trouble
     return trouble
 

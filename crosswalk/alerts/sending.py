@@ -33,7 +33,7 @@ LOG = logging.getLogger("crosswalk.alerts")
 MUST = ("opened", "escalated", "recovered")
 """What is sent again when nobody knows whether it arrived."""
 DOUBTS = 2
-BACKOFF = (10, 60, 300, 900, 3_600)
+BACKOFF = (10, 60, 300, 900)
 GIVE_UP_AFTER = timedelta(minutes=30)
 PROBE_EVERY = timedelta(hours=1)
 OLD = timedelta(hours=24)

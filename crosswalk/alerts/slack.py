@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from crosswalk.alerts.channels.base import cut
-from crosswalk.alerts.message import Fact, Message
+from crosswalk.alerts.message import MENTION, Fact, Message
 
 HEADER = 150
 FIELD = 400
@@ -15,6 +16,7 @@ CONTEXT = 900
 BUTTON = 75
 URL = 3_000
 LONG = 300
+_CALL = re.compile(r"(<[!@][\w^|-]{1,60}>[ ,]*){1,5}")
 SECTIONS = 4
 
 Block = dict[str, Any]
@@ -53,7 +55,8 @@ def _section(text: str) -> Block:
 
 
 def _field(fact: Fact) -> Block:
-    text = escaped(fact.text, FIELD)
+    called = fact.label == MENTION and _CALL.fullmatch(fact.text.strip())
+    text = fact.text.strip() if called else escaped(fact.text, FIELD)
     if fact.at is not None:
         # Slack shows the instant in the reader's own zone; a bar would end the words that stand for it.
         text = f"<!date^{int(fact.at.timestamp())}^{{date_short_pretty}} {{time}}|{text.replace('|', '/')}>"

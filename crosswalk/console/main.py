@@ -9,12 +9,15 @@ from pathlib import Path
 from cyclopts import App, CycloptsError, Parameter
 
 from crosswalk.console import (
+    alerting,
     connecting,
     deploying,
     holding,
+    incidents,
     journal,
     listing,
     pages,
+    receiving,
     running,
     state,
     status,
@@ -60,6 +63,9 @@ def application() -> App:
         pages,
         deploying,
         working,
+        receiving,
+        incidents,
+        alerting,
         journal,
     ):
         module.register(app)

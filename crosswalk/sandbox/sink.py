@@ -1,6 +1,7 @@
 """Where alerts arrive in practice: an incoming webhook and the Web API methods that alerts use, as Slack answers them.
 
-``POST /services/...`` takes a webhook's message, ``POST /api/<method>`` the Web API's. Every message taken is kept.
+``POST /services/...`` takes a webhook's message, ``POST /api/<method>`` the Web API's, and ``POST /teams/...`` is a
+Workflows URL of Microsoft Teams (sink_teams.py). Every message taken is kept.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from crosswalk.clock import Clock
+from crosswalk.sandbox.sink_teams import Teams
 
 TOKEN = "xoxb-practice"  # noqa: S105 - the practice workspace's, good for nothing else
 HOOK = "/services/T0PRACTICE/B0PRACTICE/practice"
 CHANNEL = "C0PRACTICE"
 
+_READS = ("conversations.history", "conversations.replies")
 _MOST_BLOCKS, _MOST_ATTACHMENTS, _MOST_TEXT, _MOST_BLOCK_TEXT = 50, 100, 40_000, 13_200
 _TEXT_LIMITS = {"section": 3000, "header": 150, "markdown": 12_000}
 _LIST_LIMITS = {"fields": 10, "elements": 25}
@@ -52,7 +55,11 @@ class Posted:
 
 @dataclass
 class Sink:
-    """The practice workspace. ``throttle``: so many of the next posts get 429 with ``retry_after`` seconds."""
+    """The practice workspace. ``throttle``: so many of the next posts get 429 with ``retry_after`` seconds.
+
+    fail: the answers to the next posts, whatever they are: a status of HTTP with no body worth reading, or an error
+    code of the Web API.  lose: so many of the next messages are kept, but the answer never comes.
+    """
 
     clock: Clock
     token: str = TOKEN
@@ -62,6 +69,9 @@ class Sink:
     scopes: set[str] = field(default_factory=lambda: {"chat:write", "chat:write.public"})
     throttle: int = 0
     retry_after: int = 1
+    fail: list[str] = field(default_factory=list)
+    lose: int = 0
+    teams: Teams = field(default_factory=Teams)
     messages: list[Posted] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     _serial: int = 0
@@ -69,6 +79,7 @@ class Sink:
     def clear(self) -> None:
         """Forget every message."""
         self.messages.clear()
+        self.teams.cards.clear()
         self.refused.clear()
 
     def plain(self) -> list[dict[str, Any]]:
@@ -86,6 +97,15 @@ class Sink:
             return True
         return False
 
+    def failure(self) -> Response | None:
+        """The answer that the next post gets instead of its own."""
+        if not self.fail:
+            return None
+        code = self.fail.pop(0)
+        if code.isdigit():
+            return _plain(self, int(code), f"HTTP {code}")
+        return _error(self, code)
+
 
 def create(sink: Sink) -> Starlette:
     """The ASGI application over this state."""
@@ -96,8 +116,12 @@ def create(sink: Sink) -> Starlette:
     async def api(request: Request) -> Response:
         return _api(sink, request, await request.body())
 
+    async def teams(request: Request) -> Response:
+        return sink.teams.answer(request, await request.body())
+
     app = Starlette(
         routes=[
+            Route("/teams/{path:path}", teams, methods=["POST"]),
             Route("/services/{path:path}", webhook, methods=["POST"]),
             Route("/api/{method}", api, methods=["GET", "POST"]),
         ]
@@ -111,6 +135,8 @@ def _webhook(sink: Sink, path: str, body: bytes) -> Response:
         return _plain(sink, 404, "no_service")
     if sink.throttled():
         return PlainTextResponse("rate_limited", 429, {"Retry-After": str(sink.retry_after)})
+    if (failure := sink.failure()) is not None:
+        return failure
     message = _json(body)
     if message is None:
         return _plain(sink, 400, "invalid_payload")
@@ -121,6 +147,8 @@ def _webhook(sink: Sink, path: str, body: bytes) -> Response:
     if channel in sink.archived:
         return _plain(sink, 410, "channel_is_archived")
     sink.messages.append(Posted("webhook", channel, sink.next_ts(), message))
+    if sink.lose:
+        return _lost(sink)
     return PlainTextResponse("ok", 200, media_type="text/html")
 
 
@@ -131,7 +159,7 @@ def _plain(sink: Sink, status: int, text: str) -> Response:
 
 def _api(sink: Sink, request: Request, body: bytes) -> Response:
     method = request.path_params["method"]
-    if method not in ("auth.test", "chat.postMessage", "chat.update", "chat.delete"):
+    if method not in ("auth.test", "chat.postMessage", "chat.update", "chat.delete", *_READS):
         return _error(sink, "unknown_method", req_method=method)
     header = request.headers.get("authorization", "")
     form = "form" in request.headers.get("content-type", "")
@@ -150,11 +178,15 @@ def _api(sink: Sink, request: Request, body: bytes) -> Response:
             "team_id": "T0PRACTICE",
         }
         return JSONResponse({**about, "user_id": "U0BOT", "bot_id": "B0PRACTICE"}, headers=_scopes(sink))
+    if method in _READS:
+        return _read(sink, method, values)
     if "chat:write" not in sink.scopes:
         return _error(sink, "missing_scope", needed="chat:write", provided=",".join(sorted(sink.scopes)))
     if sink.throttled():
         limited = {"Retry-After": str(sink.retry_after)}
         return JSONResponse({"ok": False, "error": "ratelimited"}, 429, headers=limited)
+    if (failure := sink.failure()) is not None:
+        return failure
     if form:
         values = {name: _nested(value) for name, value in values.items()}
     return _chat(sink, method, values)
@@ -182,8 +214,39 @@ def _chat(sink: Sink, method: str, values: dict[str, Any]) -> Response:
         sink.messages.append(posted)
     else:
         posted.message, posted.edits = message, posted.edits + 1
+    if sink.lose and method == "chat.postMessage":
+        return _lost(sink)
     shown = {"type": "message", "subtype": "bot_message", "ts": posted.ts, "bot_id": "B0PRACTICE", **message}
     return JSONResponse({"ok": True, "channel": channel, "ts": posted.ts, "message": shown}, headers=_scopes(sink))
+
+
+def _lost(sink: Sink) -> Response:
+    """An answer that breaks off: it promises more than it holds."""
+    sink.lose -= 1
+    return PlainTextResponse("", 200, {"Content-Length": "99"})
+
+
+def _read(sink: Sink, method: str, values: dict[str, Any]) -> Response:
+    """Messages of a channel, newest first, or of a thread, oldest first, as Slack lists them."""
+    if "channels:history" not in sink.scopes:
+        return _error(sink, "missing_scope", needed="channels:history", provided=",".join(sorted(sink.scopes)))
+    channel = _channel(sink, str(values.get("channel", "")))
+    if channel is None:
+        return _error(sink, "channel_not_found")
+    thread = str(values.get("ts", ""))
+    mine = [m for m in sink.messages if m.channel == channel and m.via == "api"]
+    if method == "conversations.replies":
+        found = [m for m in mine if thread in (m.ts, str(m.message.get("thread_ts", "")))]
+    else:
+        found = [m for m in reversed(mine) if not m.message.get("thread_ts") or m.message.get("reply_broadcast")]
+    metadata = str(values.get("include_all_metadata", "")).lower() in ("true", "1")
+    limit = int(values.get("limit") or 100)
+    shown = [
+        {"type": "message", "ts": m.ts, **{k: v for k, v in m.message.items() if metadata or k != "metadata"}}
+        for m in found[:limit]
+    ]
+    more = {"has_more": len(found) > limit, "response_metadata": {"next_cursor": ""}}
+    return JSONResponse({"ok": True, "messages": shown, **more}, headers=_scopes(sink))
 
 
 def faulty(message: dict[str, Any]) -> tuple[str, str] | None:

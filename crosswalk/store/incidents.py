@@ -94,11 +94,11 @@ def due(store: Store, environment: str, now: datetime) -> list[str]:
         return list(connection.execute(query.order_by(i.opened_at, i.id)).scalars())
 
 
-def next_due(store: Store, environment: str) -> datetime | None:
-    """When the next incident that siblings are waited for may be told."""
+def next_due(store: Store, environment: str, now: datetime) -> datetime | None:
+    """When, after now, the next incident that siblings are waited for may be told."""
     query = select(func.min(INCIDENT.c.due_at)).where(
         OPEN, INCIDENT.c.environment == environment, INCIDENT.c.told_at.is_(None), INCIDENT.c.untold.is_(False),
-        INCIDENT.c.parent == "",
+        INCIDENT.c.parent == "", INCIDENT.c.due_at > now,
     )  # fmt: skip
     with store.reading() as connection:
         return connection.execute(query).scalar()

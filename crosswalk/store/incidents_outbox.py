@@ -109,12 +109,13 @@ def settle(connection: Connection, row: Row[Any], who: str, **values: Any) -> bo
 
 
 def next_try(store: Store, now: datetime) -> datetime | None:
-    """When something may leave next, pauses of channels considered; None when nothing waits."""
+    """When, after now, something may leave next, pauses of channels considered; None when nothing waits."""
     c = ALERT_CHANNEL.c
     query = select(N.next_try_at, c.pause_until).outerjoin(ALERT_CHANNEL, c.name == N.channel)
     with store.reading() as connection:
         rows = connection.execute(query.where(N.status == "waiting")).all()
-    return min((max(at, pause or at) for at, pause in rows), default=None)
+    times = (max(at, pause or at) for at, pause in rows)
+    return min((at for at in times if at > now), default=None)
 
 
 def channel(connection: Connection, name: str) -> Row[Any] | None:
@@ -172,3 +173,9 @@ def first(connection: Connection, incident: str, channel: str) -> str:
     """The message that a channel's thread of an incident begins with."""
     mine = and_(N.incident == incident, N.channel == channel)
     return str(connection.execute(select(N.message).where(mine).order_by(N.seq).limit(1)).scalar_one())
+
+
+def wake(connection: Connection, channel: str, now: datetime) -> None:
+    """What waits for a channel may leave at once."""
+    mine = and_(N.channel == channel, N.status == "waiting", N.next_try_at > now)
+    connection.execute(update(NOTIFICATION).where(mine).values(next_try_at=now))
