@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from crosswalk.store.engine import Store
 from crosswalk.store.ledger import chunked, clean
-from crosswalk.store.tables import ERRAND, INBOX, TALLY
+from crosswalk.store.tables_inbox import ERRAND, INBOX, TALLY
 
 GATHER = 2_000
 FIRST_WAIT, LONGEST_WAIT = 5.0, 900.0
@@ -296,3 +296,14 @@ def retry(store: Store, scope: str | None = None, keys: Sequence[str] = ()) -> i
         if keys:
             statement = statement.where(ERRAND.c.key.in_(list(keys)))
         return connection.execute(statement.values(tries=0, next_try_at=None, dead=False)).rowcount
+
+
+def unserved(store: Store, scope: str, resource: str, numbers: Mapping[str, int]) -> list[str]:
+    """Of these errands those that are not served up to these numbers."""
+    found: list[str] = []
+    with store.reading() as connection:
+        for some in chunked(sorted(numbers)):
+            mine = and_(ERRAND.c.scope == scope, ERRAND.c.resource == resource, ERRAND.c.key.in_(some))
+            rows = connection.execute(select(ERRAND.c.key, ERRAND.c.served).where(mine))
+            found += [row.key for row in rows if row.served < numbers[row.key]]
+    return found

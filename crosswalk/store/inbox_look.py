@@ -12,7 +12,8 @@ from sqlalchemy import Row, and_, func, select
 from crosswalk.store.engine import Store
 from crosswalk.store.inbox import OPEN
 from crosswalk.store.ledger import STATE, chunked
-from crosswalk.store.tables import ERRAND, INBOX, RECORD, TALLY
+from crosswalk.store.tables import RECORD
+from crosswalk.store.tables_inbox import ERRAND, INBOX, TALLY
 
 EARLY = 300.0
 """Seconds by which an event may have come before the instant that its record shows as its last change."""
