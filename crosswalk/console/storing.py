@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from crosswalk.console import place, show
 from crosswalk.errors import Busy, SettingsError
@@ -27,6 +27,7 @@ def register(app: App) -> None:
     store.command(backup)
     store.command(restore)
     store.command(prune)
+    app.command(forget)
 
 
 def migrate() -> int:
@@ -171,6 +172,37 @@ def _period(table: str, periods: Periods) -> str:
     from crosswalk.store.retention import PERIOD
 
     return f"{getattr(periods, PERIOD[table])} d"
+
+
+def forget(
+    connection: str, resource: str, id_: Annotated[str, Parameter(name="id")], /, *, value: list[str] | None = None
+) -> int:  # fmt: skip
+    """Erase what is kept of the person that a source record is about; erase the person at the source first.
+
+    Out of stored payloads, held rows, events, texts of runs and alerts, the journal and its bodies. Keys, hashes and
+    links stay, so that nothing is written twice afterwards. Targets, backups and Prefect's pages are not touched.
+
+    Args:
+        connection: The source's connection in crosswalk.toml.
+        resource: What the record is, such as customers.
+        id_: The record's id at the source, whole or what follows its last slash.
+        value: What else the person is known by, such as an e-mail address; may be given several times.
+    """
+    from crosswalk.runs import forgetting
+
+    with place.house() as house:
+        done = forgetting.forget(house, connection, resource, id_, value or ())
+    show.table(("erased", "number"), [(name, count) for name, count in done.erased.items() if count])
+    if not any(done.erased.values()):
+        show.say("Nothing of it was kept.")
+    if not done.compacted:
+        show.warn(
+            "Another process uses the files, whose free pages may still hold what was erased.\n"
+            "Safe: nothing reads it any more\nNext: the same command when no run goes on"
+        )
+        return 1
+    show.say("Not touched: the target systems, backups, Prefect's logs and pages.")
+    return 0
 
 
 def _nobody_runs(store: Store) -> None:

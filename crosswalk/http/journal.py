@@ -9,8 +9,9 @@ import gzip
 import json
 import re
 import threading
+import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
@@ -217,6 +218,37 @@ class SqliteJournal:
         before = (self._clock.now() - keep).isoformat(timespec="microseconds")
         (entries,) = self._file.run("SELECT count(*) FROM request WHERE at < ?", (before,))[0]
         return int(entries), sum(1 for day in self._old_days(keep_bodies) for _ in day.iterdir())
+
+    def forget(self, within: Callable[[str], bool], without: Callable[[str], str]) -> tuple[int, int]:
+        """Take a person out: words out of entries, and every body in which one stands.
+
+        within: whether a text holds such words; without: the text without them. Returns how many entries and bodies.
+        """
+        self._file.run("PRAGMA secure_delete=ON")
+        entries = 0
+        for number, *texts in self._file.run("SELECT id, url, headers, detail FROM request"):
+            new = [without(text) if text else text for text in texts]
+            if new != texts:
+                self._file.write("UPDATE request SET url = ?, headers = ?, detail = ? WHERE id = ?", (*new, number))
+                entries += 1
+        bodies = 0
+        for path in sorted(self._bodies.folder.glob("????-??-??/*.gz")) if self._bodies else []:
+            try:
+                spoken = within(gzip.decompress(path.read_bytes()).decode("utf-8", "replace"))
+            except (OSError, EOFError, zlib.error):
+                spoken = True  # what cannot be read cannot be shown to be free of it
+            if spoken:
+                path.unlink(missing_ok=True)
+                bodies += 1
+        return entries, bodies
+
+    def compact(self) -> bool:
+        """Have SQLite give up the pages that still hold what was erased; False when somebody else uses the file."""
+        try:
+            self._file.run("VACUUM")
+            return not self._file.run("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
+        except StoreError:
+            return False
 
     def _old_days(self, keep: timedelta) -> list[Path]:
         if self._bodies is None:
