@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop test check contract crash lock docs clean
+.PHONY: help setup demo demo-stop test check contract crash bench lock docs clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## install what is needed into .venv
 
@@ -44,6 +44,19 @@ contract: setup ## compare with the vendors' own contracts; needs ../shared/spec
 crash: setup ## kill the job at every point and recover it; OUT=file.json keeps the figures
 	@$(BIN)/python tests/crash/sweep.py
 	@$(BIN)/python tests/crash/worker.py
+
+bench: setup .bench/.installed ## measure the main job beside a floor and dlt; ROWS= sets the size, OUT=file.json keeps the figures
+	@PYTHONPATH=.:tests $(BIN)/python -m bench
+
+# What is measured beside us has an environment of its own.
+.bench/.installed: bench/peers.txt
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .bench
+	@$(BIN)/uv pip install --quiet --python .bench/bin/python --require-hashes -r bench/peers.txt
+	@touch .bench/.installed
+
+.PHONY: bench-executor
+bench-executor: setup ## measure what starting a run costs, process worker and warm worker; OUT=file.json keeps the figures
+	@$(BIN)/python -m bench.executor $(if $(RUNS),--runs $(RUNS)) $(if $(OUT),--out $(OUT))
 
 lock: setup ## resolve the dependencies again
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --all-extras --group dev pyproject.toml -o requirements.lock

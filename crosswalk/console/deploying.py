@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from crosswalk.console import place, show
 from crosswalk.errors import SettingsError
 
-Warm = Annotated[bool, Parameter(help="Runs start in forked processes with imports made; see docs/production.md.")]
+Warm = Annotated[bool, Parameter(help="Runs start in forked processes with imports made; see docs/many-bindings.md.")]
 
 
 def register(app: App) -> None:

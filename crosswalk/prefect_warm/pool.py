@@ -212,7 +212,8 @@ def look(folder: Path | None) -> object:
     """
     installed = [Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")]
     seen = [(str(path), *_stamp(path.stat())) for path in installed]
-    seen += _files(str(Path(__file__).parents[1]), CODE, set())
+    for place in ("crosswalk", "flows", "tasks", "mappings"):  # as they are installed
+        seen += _files(str(Path(__file__).parents[2] / place), CODE, set())
     if folder is not None:
         files = [folder / name for name in SETTINGS] + [_profiles()]
         seen += [(str(file), *_stamp(file.stat())) for file in files if file.is_file()]

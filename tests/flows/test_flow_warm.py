@@ -20,7 +20,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling, Scheduled
 from servers import prefect as servers
 
-from crosswalk import prefect_deploy, prefect_server
+from crosswalk import prefect_deploy, prefect_run, prefect_server
 from crosswalk.console import working
 from crosswalk.errors import SettingsError
 from crosswalk.prefect_server import Child, Server
@@ -29,6 +29,7 @@ from crosswalk.store import runs
 
 pytestmark = pytest.mark.prefect
 
+KILLING = Path(__file__).parent / "killing"
 POOL = "warm"
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
@@ -74,11 +75,20 @@ def odd(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Od
             flow_id=client.create_flow_from_name(found.name), name="odd", entrypoint="flows/odd.py:odd",
             work_pool_name=POOL, pull_steps=prefect_deploy._here(folder),
         )  # fmt: skip
-    settings = {**server.environment, "PREFECT_WORKER_QUERY_SECONDS": "1"}
-    with prefect_server.start_worker(
-        settings, pool=POOL, log=place / "worker.log", folder=servers.REPOSITORY, type="crosswalk-warm"
-    ) as worker:
+    with work(server, place) as worker:
         yield Odd(folder, deployment, worker)
+
+
+def work(server: Server, place: Path) -> Child:
+    """A warm worker, in the folder of the repository."""
+    (place / "kills").touch()
+    settings = {
+        **server.environment, "PREFECT_WORKER_QUERY_SECONDS": "1", "CROSSWALK_TEST_KILLS": str(place / "kills"),
+        "PYTHONPATH": os.pathsep.join([str(KILLING), *filter(None, [os.environ.get("PYTHONPATH")])]),
+    }  # fmt: skip
+    return prefect_server.start_worker(
+        settings, pool=POOL, log=place / "worker.log", folder=servers.REPOSITORY, type="crosswalk-warm"
+    )
 
 
 def read(id: UUID) -> FlowRun:
@@ -141,15 +151,20 @@ def test_a_run_starts_with_its_imports_made(odd: Odd) -> None:
     assert all(name.startswith(("socket:", "pipe:", "anon_inode:")) for name in open_files), open_files
 
 
-def test_a_warm_run_is_recorded(folder: Folder, odd: Odd) -> None:
-    """A binding's deployment runs through the warm worker to its end, and the store has its account."""
+@pytest.fixture
+def deployments(folder: Folder, odd: Odd) -> dict[str, UUID]:
+    """The bindings' deployments, in the warm pool."""
     file = folder.path / "prefect.yaml"
     text = file.read_text(encoding="utf-8").replace("{name: crosswalk}", f"{{name: {POOL}}}")
     file.unlink()
     file.write_text(text, encoding="utf-8")
-    deployed = {one.binding: one.id for one in prefect_deploy.deploy(folder.path, pools="crosswalk-warm")}
+    return {one.binding: UUID(one.id) for one in prefect_deploy.deploy(folder.path, pools="crosswalk-warm")}
+
+
+def test_a_warm_run_is_recorded(folder: Folder, deployments: dict[str, UUID]) -> None:
+    """A binding's deployment runs through the warm worker to its end, and the store has its account."""
     with get_client(sync_client=True) as client:
-        run = client.create_flow_run_from_deployment(UUID(deployed["orders-to-database"]))
+        run = client.create_flow_run_from_deployment(deployments["orders-to-database"])
     assert state_of(ended(run.id)) == "Completed"
     house = folder.house()
     found = runs.last(house.store, house.settings.binding("orders-to-database").scope)
@@ -159,6 +174,22 @@ def test_a_warm_run_is_recorded(folder: Folder, odd: Odd) -> None:
     assert account["created"] + account["held"] == ORDERS
     with pytest.raises(SettingsError, match="of type 'crosswalk-warm' and not 'process'"):
         prefect_deploy.deploy(folder.path, pools="process")
+
+
+def test_a_killed_warm_run_is_told_of_and_goes_on(folder: Folder, odd: Odd, deployments: dict[str, UUID]) -> None:
+    """A binding's run that is killed amid its writes is told of; retried at once, it leaves the books in order."""
+    assert prefect_run.run("customers").name == "Completed"
+    kills = odd.folder.parent / "kills"
+    kills.write_text("store:freeze", encoding="utf-8")
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run_from_deployment(deployments["orders"])
+        assert state_of(ended(run.id)) == "Crashed" and not kills.read_text(encoding="utf-8")
+        client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry"), force=True)
+    assert state_of(ended(run.id, count=2)) == "Completed"
+    told = " ".join(message["message"]["text"] for message in folder.control.messages())
+    assert "orders failed: Crashed" in told and "takes over at once" in told
+    assert [line for line in folder.control.verdict("S1") if "guests" not in line] == []
+    assert names(run.id).count("Crashed") == 1
 
 
 def test_a_killed_run_harms_no_other(odd: Odd) -> None:
@@ -287,3 +318,15 @@ def test_a_worker_that_is_stopped_leaves_no_run_open(odd: Odd) -> None:
     assert odd.worker.process.wait(60) is not None
     assert gone(pid)
     assert state_of(read(run.id)) == "Crashed", names(run.id)
+
+
+def test_a_run_outlives_its_worker(odd: Odd, server: Server) -> None:
+    """When a worker is killed, its runs go on to their end."""
+    with work(server, odd.folder.parent) as worker:
+        run, file = odd.start("wait")
+        facts(file)
+        worker.process.kill()
+        worker.process.wait()
+        file.with_name(file.name + ".go").touch()
+        assert state_of(ended(run.id)) == "Completed"
+        assert until(lambda: gone(facts(file)["parent"]), "the end of what it was forked from")
