@@ -183,7 +183,7 @@ class Database:
     def standing(self, record: Record) -> bool:
         """Whether the table of a prepared record has been made."""
         with self.transaction() as connection:
-            return self.dialect.standing(connection, self._prepared(record).name)
+            return bool(self.dialect.standing(connection, self._prepared(record).name))
 
     def read(self, record: Record, keys: Sequence[str | int] | None = None) -> Frame:
         """The rows of a prepared record as they stand, lines included, ordered by key; all of them without ``keys``.
