@@ -54,6 +54,12 @@ def _last(settings: Settings) -> dict[str, Any]:
     """How each binding's last run ended; empty where there is no store yet."""
     if not place.has_store(settings):
         return {}
+    from crosswalk.console import glance
+
+    quick = glance.last_runs(settings.store, [b.scope for b in settings.bindings.values()])
+    if quick is not None:
+        names = {b.scope: b.name for b in settings.bindings.values()}
+        return {names[scope]: f"{state}, {show.when(at)}" for scope, (state, at) in quick.items()}
     from crosswalk.store import runs
 
     found = {}
