@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -15,6 +15,7 @@ from crosswalk.connectors.facts import Key, LookUp
 from crosswalk.delivery.compare import foreign
 from crosswalk.delivery.context import Delivery, changeable
 from crosswalk.errors import Unbalanced
+from crosswalk.http import redact
 from crosswalk.store import batches, held, ledger, links
 from crosswalk.store.batches import Attempt
 from crosswalk.store.held import Hold
@@ -113,6 +114,7 @@ class _Settling:
         row = self.rows[Name(member.key, member.part)]
         if result.outcome == "doubt" or self._unnamed(result):
             return
+        result = replace(result, message=redact.text(result.message))  # a vendor's words may show what was sent
         if result.outcome == "applied":
             self._applied(connection, member, row, result)
         elif result.outcome == "taken" and not row.alternative and ledger.load(row.wanted_extra).get("alternatives"):

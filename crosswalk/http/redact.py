@@ -31,6 +31,7 @@ _HARMLESS = {"idempotencykey", "tokentype", "nextpagetoken", "pagetoken", "hasto
 _IF_RANDOM = {"code", "key", "state", "privatekey", "accesskey", "sharedkey", "webhookkey", "sessionid", "session"}
 _PAIR = re.compile(r"""(["']?)([A-Za-z_][\w.-]{1,60})\1(\s*[=:]\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;&}\]"']+)""")
 _SCHEME = re.compile(r"\b(Bearer|Basic|Token|Digest)\s+([A-Za-z0-9+/_.~=-]{6,})", re.IGNORECASE)
+_HEADER = re.compile(r"""\((b(['"])([A-Za-z0-9_-]{1,60})\2), b(['"])(.*?)\4\)""")
 _WORD = re.compile(r"[a-z]{6,12}")  # "the token request": no secret is so short and so plain
 _LINK = re.compile(r"""[a-z][a-z0-9+.-]{0,30}://[^\s"'<>\\]+""", re.IGNORECASE)
 # Nothing but a known value can be found in a text without one of these.
@@ -111,6 +112,7 @@ def text(value: str) -> str:
     if _SUSPECT.search(value) is None or _INSTANT.fullmatch(value):
         return value
     value = _LINK.sub(lambda m: _by_value(url(m[0])), value)
+    value = _HEADER.sub(lambda m: f"({m[1]}, b'{GONE}')" if is_secret(m[3], m[5]) else m[0], value)
     value = _SCHEME.sub(lambda m: m[0] if _WORD.fullmatch(m[2]) else f"{m[1]} {GONE}", value)
     return _PAIR.sub(_pair, value)
 
@@ -227,7 +229,11 @@ _LOUD = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "h
 
 
 def guard_logs() -> None:
-    """Put the filter on the loggers of the HTTP library, which write addresses and headers."""
+    """Put the filter on the loggers of the HTTP library, which write addresses and headers.
+
+    What Slack's library tells at DEBUG is a hook's whole address, which is a secret in itself: it is not told at all.
+    """
+    logging.getLogger("slack_sdk").setLevel(logging.INFO)
     for name in _LOUD:
         logger = logging.getLogger(name)
         if _filter not in logger.filters:
