@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +19,8 @@ _WIDE = pa.decimal256(76, 38)
 _DAY_MS = 86_400_000
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # the years 1 to 9999, which Python and PostgreSQL can hold
 _FIRST_US, _LAST_US = _FIRST_DAY * 86_400_000_000, (_LAST_DAY + 1) * 86_400_000_000 - 1
+
+_ARROW_KNOWS_NO_SUMMER_FROM = 2037
 
 _WHOLE = r"^-?[0-9]{1,19}$"
 _EXACT = r"^[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][+-]?[0-9])?$"
@@ -121,11 +125,32 @@ def _zoned_by(zone: str) -> Convert:
         local = pc.if_else(zoned, pa.scalar(None, pa.string()), values)
         _all_match(local, _LOCAL)
         naive = pc.replace_substring_regex(local, r"(\.[0-9]{6})[0-9]{1,3}", r"\1").cast(pa.timestamp("us"))
-        placed = pc.assume_timezone(naive, zone, ambiguous="earliest", nonexistent="raise").cast(INSTANT.arrow)
+        late = pc.if_else(
+            pc.greater_equal(pc.year(naive), _ARROW_KNOWS_NO_SUMMER_FROM), naive, pa.scalar(None, naive.type)
+        )
+        near = pc.if_else(pc.is_null(late), naive, pa.scalar(None, naive.type))
+        placed = pc.assume_timezone(near, zone, ambiguous="earliest", nonexistent="raise").cast(INSTANT.arrow)
+        if late.null_count < len(late):
+            placed = pc.coalesce(placed, _placed_late(late, zone))
         with_zone = pc.if_else(zoned, values, pa.scalar(None, pa.string()))
         return pc.coalesce(_within(placed, pa.int64(), _FIRST_US, _LAST_US), _instant(with_zone))
 
     return convert
+
+
+def _placed_late(local: pa.Array, zone: str) -> pa.Array:
+    """The same as Arrow does for the years that it knows. Raises ArrowInvalid for what the zone's clock never shows."""
+    here = ZoneInfo(zone)
+    found = []
+    for shown in local.to_pylist():
+        try:
+            instant = shown and shown.replace(tzinfo=here).astimezone(UTC)
+        except OverflowError:
+            raise pa.ArrowInvalid("after the last year that is counted") from None
+        if instant and instant.astimezone(here).replace(tzinfo=None) != shown:
+            raise pa.ArrowInvalid("an hour that summer time leaves out")
+        found.append(instant)
+    return pa.array(found, INSTANT.arrow)
 
 
 def _date(values: pa.Array) -> pa.Array:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from frame_samples import SALE_1, Sale, raw, sale
@@ -325,6 +327,32 @@ def test_zones_and_forms_of_instants() -> None:
     instants = {parsed.frame[name][row].value for name in ("iso", "local", "xero") for row in range(4)}
     assert instants == {1792888200000000}
     assert {str(day) for day in parsed.frame["day"]} == {"2026-10-25"}
+
+
+@pytest.mark.parametrize("year", [2026, 2036, 2037, 2038, 2060, 9998])
+@pytest.mark.parametrize("zone", ["Europe/Amsterdam", "America/New_York", "Pacific/Auckland", "Asia/Kolkata"])
+def test_local_times_know_summer_in_every_year(year: int, zone: str) -> None:
+    """Every month's noon lies where Python's zone data puts it, also after 2037, where Arrow's own ends."""
+    record = Record("test.times", "id", "", (Field("id", ID), Field("local", INSTANT, zone=zone)))
+    noons = [datetime(year, month, 15, 12) for month in range(1, 13)]
+    raw = [json.dumps({"id": str(n), "local": noon.isoformat()}).encode() for n, noon in enumerate(noons)]
+    parsed = parse(record, raw)
+    assert parsed.refused == []
+    assert parsed.frame["local"].to_pylist() == [n.replace(tzinfo=ZoneInfo(zone)) for n in noons]
+
+
+@pytest.mark.parametrize("year", [2036, 2050])
+def test_an_hour_that_the_clock_leaves_out_is_refused(year: int) -> None:
+    """A local time that never was is held, in far years as in near ones; of one that comes twice the first is taken."""
+    record = Record("test.times", "id", "", (Field("id", ID), Field("local", INSTANT, zone="Europe/Amsterdam")))
+    spring, autumn = (max(d for d in range(25, 32) if date(year, m, d).weekday() == 6) for m in (3, 10))
+    raw = [
+        json.dumps({"id": "a", "local": f"{year}-03-{spring}T02:30:00"}).encode(),
+        json.dumps({"id": "b", "local": f"{year}-10-{autumn}T02:30:00"}).encode(),
+    ]
+    parsed = parse(record, raw)
+    assert [one.field for one in parsed.refused] == ["local"]
+    assert parsed.frame["local"].to_pylist() == [datetime(year, 10, autumn, 0, 30, tzinfo=UTC)]
 
 
 def test_ids_that_come_as_numbers_stay_exact() -> None:
