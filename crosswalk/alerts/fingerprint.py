@@ -12,7 +12,7 @@ _VARYING = (
     (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"), "<mail>"),
     (re.compile(r"\b[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?"), "<date>"),
-    (re.compile(r"\b\d\d?[:/.]\d\d?([:/.]\d{1,4})?\b"), "<date>"),
+    (re.compile(r"\b\d\d?:\d\d(:\d\d)?\b|\b\d\d?[/.]\d\d?[/.]\d{2,4}\b"), "<date>"),
     (re.compile(r"'[^']{1,200}'|\"[^\"]{1,200}\""), "<value>"),
     (re.compile(r"\b(?=\w*\d)(?=\w*[a-z])\w{5,}\b", re.IGNORECASE), "<id>"),
     (re.compile(r"[-+]?\d[\d.,]*"), "<n>"),

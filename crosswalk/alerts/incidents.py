@@ -99,7 +99,7 @@ class Incidents:
 
         connections: names or keys of those that answered it well.  held: the rules that still hold rows.
         """
-        why = f"run {run} of {binding} succeeded" if run else f"a run of {binding} succeeded"
+        why = f"run {run[:8]} of {binding} succeeded" if run else f"a run of {binding} succeeded"
         done = self.clear(why, kinds=[RUN_FAILED, RUN_DIED], binding=binding)
         for connection in connections:
             done += self.clear(f"{why} and used the connection", kinds=["connection"], connection=connection)

@@ -68,11 +68,26 @@ integration = "shopify_orders_to_database"
 source = "shop"
 target = "warehouse"
 
+# A bot keeps a thread for each incident; a webhook can only post.
+[channels.finance]
+kind = "slack"
+token = "{token}"
+channel = "{channel}"
+api_url = "{sink}/api"
+
+[channels.data]
+kind = "slack-webhook"
+url = "{sink}{hook}"
+
 [owners.finance]
-slack_webhook = "{hook}"
+channels = ["finance"]
 
 [owners.data]
-slack_webhook = "{hook}"
+channels = ["data"]
+
+[alerts]
+group_wait = 2
+digest = ""
 """
 
 
@@ -149,7 +164,9 @@ class Home:
             shop_id=credentials["shopify"]["client_id"], shop_secret=credentials["shopify"]["client_secret"],
             xero=addresses["xero"], tenant=credentials["xero"]["tenant_id"],
             xero_id=credentials["xero"]["client_id"], xero_secret=credentials["xero"]["client_secret"],
-            database=f"env:{DATABASE}", hook=addresses["sink"] + credentials["sink"]["hook"],
+            database=f"env:{DATABASE}", sink=addresses["sink"],
+            hook=credentials["sink"]["hook"], token=credentials["sink"]["token"],
+            channel=credentials["sink"]["channel"],
         )  # fmt: skip
         (self.folder / "crosswalk.toml").write_text(text, encoding="utf-8")
 

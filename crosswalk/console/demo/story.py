@@ -116,7 +116,7 @@ class Story:
         with show.working("orders to database, through the worker", lambda: self._progress("orders-to-database")):
             ran = self.runs.wait(through_worker)
         self._account("orders-to-database", ran, "through the worker")
-        warnings = len(self.control.messages())
+        warnings = sum("thread_ts" not in one["message"] for one in self.control.messages())
         show.say(f"Slack got {counted(warnings, 'warning')} of newly held rows, one for each rule")
         show.say(f"on purpose failed: {troubles(self.control)}")
 
@@ -137,14 +137,11 @@ class Story:
         show.phase("A run that fails: somebody disconnects the app in Xero")
         made = self._change(0.003, FAILING)
         show.say(f"{counted(len(made), 'more change')}: {_kinds(made)}; then every grant is revoked")
-        self.control.clear_messages()
+        seen = len(self.control.messages())
         self.control.call("xero.revoke_all")
         failed = self._here("orders", good=False)
-        messages = self.control.messages()
-        if not messages:
-            raise DemoError("the failed run raised no alert")
         show.say("the alert as it arrived:")
-        show.message(messages[-1]["message"])
+        show.message(self._told("orders failed", seen))
         show.phase("Mending the cause and running the same run again")
         with show.working("a person follows the alert: crosswalk connect books"):
             said = mend.connect(self.home)
@@ -156,7 +153,17 @@ class Story:
             again = self.runs.wait(self.runs.retry(failed), attempts=failed.attempts + 1)
         self._account("orders", again, f"attempt {again.attempts} of {again.name}, through the worker")
         show.say(f"  arrived at {arrived(before, self.control.counts())}")
+        show.say("and its recovery, in the alert's own thread:")
+        show.message(self._told("recovered: orders failed", seen, threaded=True))
         self._here("orders-to-database")
+
+    def _told(self, words: str, seen: int, threaded: bool = False) -> dict[str, Any]:
+        """The message with these words in its title, of those that came since. Raises DemoError when there is none."""
+        for one in self.control.messages()[seen:]:
+            message = one["message"]
+            if words in str(message.get("text", "")).split("\n")[0] and ("thread_ts" in message) == threaded:
+                return dict(message)
+        raise DemoError(f"nobody was told that {words}")
 
     def compare(self) -> list[str]:
         """The verdict of the oracle."""
