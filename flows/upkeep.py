@@ -10,6 +10,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from crosswalk.alerts import notify
+from crosswalk.alerts.incidents import Incidents
 from crosswalk.errors import CrosswalkError
 from crosswalk.http import redact
 from crosswalk.integration import find
@@ -46,7 +47,7 @@ def tended(house: House) -> tuple[list[str], list[str]]:
 
 
 def drain(house: House, words: list[str], wrong: list[str]) -> None:
-    """Send what waits, binding by binding; warn of rows that are held now."""
+    """Send what waits, binding by binding; warn of rows that are held now, and say which systems answer again."""
     for name, binding in house.settings.bindings.items():
         try:
             session = house.session(name, Request(), integration=find(binding.integration))
@@ -57,9 +58,15 @@ def drain(house: House, words: list[str], wrong: list[str]) -> None:
         if done is None:
             continue
         words.append(redact.text(done.line()))
-        if done.held:
-            about = About(session.integration, name, _flow_run(), house.settings, session)
-            notify.held(about.newly_held(), about.owner)
+        about = About(session.integration, name, _flow_run(), house.settings, session)
+        trouble = notify.run_ended(about.ended(None, "drained"))
+        wrong += [f"{name}: {trouble}"] if trouble else []
+
+
+def tell(house: House, words: list[str], wrong: list[str]) -> None:
+    """Send what is due of incidents: reminders, escalations, the digest, what waited for a channel."""
+    sent = Incidents(house.store, house.settings, house.clock).send_due()
+    words += [f"{sent} alert message{'s' if sent > 1 else ''} sent"] if sent else []
 
 
 def _flow_run() -> Any:
@@ -67,7 +74,7 @@ def _flow_run() -> Any:
     return context.flow_run if context is not None else None
 
 
-STEPS: tuple[Callable[[House, list[str], list[str]], None], ...] = (drain,)
+STEPS: tuple[Callable[[House, list[str], list[str]], None], ...] = (drain, tell)
 
 
 if __name__ == "__main__":
