@@ -15,7 +15,8 @@ FENCES = "crosswalk_fences"
 
 def pass_fence(connection: sa.Connection, dialect: Dialect, scope: str, number: int, epoch: str) -> None:
     """Go on only if nobody with a higher number has been here, until the end of the transaction."""
-    dialect.lock(connection, f"fence {scope}")
+    # A batch of events has a lease of its own beside the binding's, and waits here all the same.
+    dialect.lock(connection, f"fence {scope.partition('#')[0]}")
     text, integer = Spelled(dialect.spelling(pa.string())), Spelled(dialect.spelling(pa.int64()))
     fences = sa.Table(
         FENCES,

@@ -133,6 +133,40 @@ class Resource:
         return self.record.key
 
 
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One kind of event that a system sends. name: as it arrives.
+
+    resource: what to read afresh.  id: dotted paths in the body, the first that is there names the record.
+    form: the record's key with that value inside.  subscribe: what a subscription calls it; empty where it is not
+    asked for by us.
+    """
+
+    name: str
+    resource: str
+    id: tuple[str, ...] = ("id",)
+    form: str = "{}"
+    subscribe: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """How a system tells of changes.
+
+    scheme: how deliveries are signed.  secret: the secret of the connection that signs where no other is set.
+    by_hand: subscriptions cannot be made through the API; what to set where.
+    """
+
+    scheme: Literal["shopify", "xero", "standard"]
+    topics: tuple[Topic, ...]
+    secret: str = ""
+    by_hand: str = ""
+
+    def topic(self, name: str) -> Topic | None:
+        """The facts of a topic; None for one that we do not know."""
+        return next((t for t in self.topics if t.name == name), None)
+
+
 @dataclass(frozen=True)
 class System:
     """A vendor's system, as data.
@@ -158,6 +192,7 @@ class System:
     classify: Classify = classify
     tell: Tell | None = None
     remarks: tuple[str, ...] = ()
+    webhooks: Webhooks | None = None
 
     def resource(self, name: str) -> Resource:
         """The resource ``shopify.orders`` (or ``orders``); SettingsError names those there are."""

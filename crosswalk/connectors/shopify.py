@@ -34,6 +34,7 @@ from crosswalk.connectors.shopify_documents import (
     nodes,
     search,
 )
+from crosswalk.connectors.shopify_webhooks import WEBHOOKS
 from crosswalk.connectors.wire import instant, peek, render, rows
 from crosswalk.errors import (
     AccessDenied,
@@ -136,6 +137,7 @@ SYSTEM = System(
         "Without read_all_orders only orders of the last 60 days are seen, and no change of an older one.",
         "Without approval for protected customer data names, addresses and mail are withheld.",
     ),
+    webhooks=WEBHOOKS,
 )
 
 

@@ -41,7 +41,8 @@ class Delivery:
     """One binding's way to its target, in one process.
 
     claim: seconds for which a frozen batch may be sent before another process may take it over; it covers the longest
-    wait for a limit.  beat: called between batches, prolongs the run's lease.
+    wait for a limit.  beat: called between batches, prolongs the run's lease.  only: source keys; what waits for
+    other records is left to other runs.
     """
 
     store: Store
@@ -54,6 +55,7 @@ class Delivery:
     claim: float = 300.0
     timeout: float = 30.0
     beat: Callable[[], None] = no_lease
+    only: frozenset[str] = frozenset()
 
     @property
     def scope(self) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row
 from crosswalk.errors import Unbalanced
 from crosswalk.mapping.language import Mapping
 from crosswalk.mapping.outcome import Outcome
-from crosswalk.store import held, ledger
+from crosswalk.store import held, ledger, overtaking
 from crosswalk.store.engine import Store, instant_text
 from crosswalk.store.held import Hold
 from crosswalk.store.ledger import Name, Wanted
@@ -107,6 +107,13 @@ class Seen:
             return False
         self.records.add(name)
         return True
+
+    def wrote(self, name: Name) -> bool:
+        """Whether the fate of this part stands in a row that this run, or an earlier chunk of it, has written."""
+        number = hash(name)
+        if number in self.parts:
+            return number not in self.still
+        return self.before is not None and self.before.wrote(name)
 
     def count(self, fate: str, number: int) -> None:
         """Note parts of a set that was loaded as a whole."""
@@ -237,15 +244,19 @@ def commit(connection: Connection, store: Store, scope: str, run: str, chunk: Ch
     changed: list[dict[str, Any]] = []
     touched: dict[tuple[str, str], list[Name]] = {}
     released: list[tuple[str, str]] = []
+    rivals = overtaking.rivals(connection, scope, run)
+    taken = [r for r in old.values() if r.seen_run in rivals]
+    writes: set[Name] = set()
 
     def note(name: Name, decision: Decision) -> None:
         row = old.get(name)
         told = row is not None and row.seen_run == run
         if decision.values is None:
-            # What this run has decided before stands in the row and is counted there.
-            seen.part(name, None if told else decision.fate)
+            # What this run has decided before stands in the row and is counted there, or was taken over with its fate.
+            seen.part(name, None if told or seen.wrote(name) else decision.fate)
             return
         seen.part(name, None)
+        writes.add(name)
         if row is not None and row.held and decision.fate != "held":
             released.append((name.key, name.part))
         values = decision.values | {"seen_run": run, "fate": decision.fate}
@@ -275,20 +286,25 @@ def commit(connection: Connection, store: Store, scope: str, run: str, chunk: Ch
     for (fate, version), names in touched.items():
         ledger.mark(connection, scope, names, seen_run=run, fate=fate, wanted_version=version)
     held.close(connection, scope, released)
-    _hold(connection, store, scope, run, holds, old, seen, now)
+    writes |= _hold(connection, store, scope, run, holds, old, seen, now)
+    back = [(n.key, n.part) for n in writes if seen.before is not None and seen.before.wrote(n)]
+    overtaking.take(connection, run, [r for r in taken if Name(r.key, r.part) in writes], back)
 
 
 def _hold(
     connection: Connection, store: Store, scope: str, run: str, holds: Sequence[Hold],
     old: dict[Name, Row[Any]], seen: Seen, now: datetime,
-) -> None:  # fmt: skip
-    """Keep held parts: in quarantine with their raw bytes, and in the ledger so that nothing older is sent."""
+) -> set[Name]:  # fmt: skip
+    """Keep held parts: in quarantine with their raw bytes, and in the ledger so that nothing older is sent.
+
+    Returns the parts whose rows were written.
+    """
     kept = []
     for hold in holds:
         name = Name(hold.key, hold.part)
         row = old.get(name)
         if row is not None and hold.version and row.wanted_version > hold.version:
-            seen.part(name, None if row.seen_run == run else "stale")
+            seen.part(name, None if row.seen_run == run or seen.wrote(name) else "stale")
             continue
         seen.part(name, None)
         kept.append(hold)
@@ -307,6 +323,7 @@ def _hold(
         [_blank() | row for row in rows.values()],
         ("held", "held_because", "wanted_version", "seen_run", "fate", "changed_at"),
     )
+    return set(rows)
 
 
 def _blank() -> dict[str, Any]:

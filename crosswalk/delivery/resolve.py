@@ -54,6 +54,8 @@ def resolve(delivery: Delivery, *, stubborn: bool = False) -> Resolved:
         row = found.batch
         if (row.sends >= STUBBORN) != stubborn:
             continue
+        if delivery.only and not any(m.key in delivery.only for m in found.members):
+            continue
         done.attempts += 1
         if done.away:
             done.open += len(found.unresolved)

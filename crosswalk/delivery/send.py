@@ -64,7 +64,7 @@ def drain(delivery: Delivery) -> Sent:
     chosen: Sequence[Row[Any]] = ()
     while True:
         with delivery.store.reading() as connection:
-            rows = ledger.pending(connection, delivery.scope, delivery.clock.now(), CANDIDATES, skip)
+            rows = ledger.pending(connection, delivery.scope, delivery.clock.now(), CANDIDATES, skip, delivery.only)
         if not rows:
             return done
         _touched(chosen, rows)

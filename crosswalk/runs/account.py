@@ -18,6 +18,7 @@ class Account:
 
     First line: read + stand_ins = distinct + duplicate.  Second: parts = the sum of the fates.
     caught_up: parts that waited from earlier runs and reached the target in this one; they are no part of the lines.
+    missed: records whose change no event told of, where events are expected.
     waiting: parts of the whole binding that nothing holds and that are not at the target yet, the oldest since
     waiting_since.  skipped_by: by rule, stale versions included.  states: the derived states of every record the store
     knows.
@@ -39,6 +40,7 @@ class Account:
     new_held: int = 0
     caught_up: int = 0
     requests: int = 0
+    missed: int = 0
     waiting: int = 0
     waiting_since: str = ""
     skipped_by: dict[str, int] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from crosswalk.delivery.plan import Chunk, Seen
 from crosswalk.delivery.resolve import Resolved, resolve
 from crosswalk.delivery.send import Sent
 from crosswalk.errors import TooManyHeld, Unbalanced
+from crosswalk.runs import errands
 from crosswalk.runs.session import Session
 from crosswalk.runs.transform import Validated
 from crosswalk.store import cursors, held, ledger
@@ -38,10 +39,12 @@ def commit(session: Session, validated: Validated, chunk: Chunk) -> None:
         planned(seen, kept)
         if not crossed:
             position = move_cursor(session, connection, validated, now)
+            errands.serve(session, connection, validated, now)
     session.seen.join(seen)
     session.position = position
     if crossed:
         raise too_many(session, held_now)
+    errands.missed(session, validated)
 
 
 def whole(session: Session, validated: Validated, yielded: set[str]) -> None:

@@ -27,6 +27,8 @@ def line(session: Session, account: Account) -> str:
 def table(session: Session, account: Account) -> list[dict[str, Any]]:
     """One row a fate that occurred, or would in a dry run; records read first."""
     rows: list[dict[str, Any]] = [{"what": "records read", "count": account.read}]
+    if account.missed:
+        rows.append({"what": "of them, changed and no webhook told", "count": account.missed})
     if account.stand_ins:
         rows.append({"what": "stand-ins added", "count": account.stand_ins})
     if session.request.dry_run:

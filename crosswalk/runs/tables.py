@@ -14,7 +14,7 @@ from crosswalk.connectors.database import Database, Loaded, unloadable
 from crosswalk.delivery.plan import Chunk, Seen
 from crosswalk.errors import TooManyDeleted
 from crosswalk.mapping.outcome import Outcome
-from crosswalk.runs import loading
+from crosswalk.runs import errands, loading
 from crosswalk.runs.session import Session
 from crosswalk.runs.transform import Validated, take
 from crosswalk.runs.wholeness import lost
@@ -66,7 +66,7 @@ def load(session: Session, validated: Validated, chunk: Chunk) -> None:
     else:
         assert session.lease is not None
         with database.transaction() as connection:
-            database.fence(connection, session.scope, session.lease.fence, session.store.epoch())
+            database.fence(connection, session.lease.scope, session.lease.fence, session.store.epoch())
             loaded = _rows(database, parts, first, connection)
             _capped(session, loaded)
         with session.store.transaction("load") as connection:
@@ -74,6 +74,7 @@ def load(session: Session, validated: Validated, chunk: Chunk) -> None:
     session.position = position
     session.seen.join(seen)
     _count(session, chunk, holds, loaded, first)
+    errands.missed(session, validated)
 
 
 def _hold(session: Session, holds: Sequence[Hold], seen: Seen) -> None:
@@ -160,6 +161,7 @@ def _books(session: Session, validated: Validated, parts: Sequence[Outcome], con
     assert session.lease is not None
     session.lease.check(connection)
     _release(session, parts, connection)
+    errands.serve(session, connection, validated, session.clock.now())
     return loading.move_cursor(session, connection, validated, session.clock.now())
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,13 @@ from crosswalk.http.journal import Bodies, SqliteJournal
 from crosswalk.http.limits import SlotLimiter
 from crosswalk.integration import Integration, find
 from crosswalk.mapping.language import Mapping
+from crosswalk.runs.errands import asked
 from crosswalk.runs.session import Request, Session
+from crosswalk.schemas.base import Record
 from crosswalk.settings import Binding, Connection, Settings, load
 from crosswalk.store.breakers import Breakers
 from crosswalk.store.engine import Store
+from crosswalk.store.inbox_look import KeptEvents
 from crosswalk.store.tokens import Tokens
 from crosswalk.store.vault import Vault
 
@@ -88,7 +91,12 @@ class House:
         state.mkdir(parents=True, exist_ok=True)
         return SqliteJournal(state / "journal.db", self.clock, Bodies(state / "bodies"))
 
-    def connector(self, connection: Connection) -> Connector:
+    def connector(self, connection: Connection, records: Sequence[Record] = ()) -> Connector:
+        """The connector of a connection. records: what an own application's events carry."""
+        if connection.system == "application":
+            from crosswalk.connectors.application import Application
+
+            return Application(connection, KeptEvents(self.store, connection.key), self.clock, records)
         return connect(connection, self.around)
 
     def target(self, connection: Connection) -> Any:
@@ -104,14 +112,17 @@ class House:
         binding = self.settings.binding(name)
         found = integration or find(binding.integration)
         _fits(binding, found)
+        wanted = () if request.dry_run else request.ids
+        errands = asked(self.store, binding.scope, found.source, wanted)
         return Session(
             binding=binding,
             integration=found,
             store=self.store,
             clock=self.clock,
-            source=self.connector(binding.source),
+            source=self.connector(binding.source, tuple({p.source.name: p.source for p in found.parts}.values())),
             target=self.target(binding.target),
-            request=request,
+            request=replace(request, urgent=True) if errands else request,
+            errands=errands,
             requests=lambda run: len(self.journal.entries("run = ?", (run,))),
             answered=self.journal.answered,
         )

@@ -180,26 +180,34 @@ def unannounced(store: Store, account: str, resource: str, changed: Mapping[str,
 # --- the records that events of own applications carry
 
 
-def bodies(store: Store, account: str, resource: str, keys: Sequence[str], each: int = 20) -> list[bytes]:
-    """The newest events of each of these records, opened, oldest first."""
-    found: list[bytes] = []
-    with store.reading() as connection:
-        for key in dict.fromkeys(keys):
-            mine = (INBOX.c.connection == account, INBOX.c.resource == resource, INBOX.c.record == key)
-            query = select(INBOX.c.body).where(*mine, INBOX.c.body != b"").order_by(INBOX.c.number.desc()).limit(each)
-            found += [store.vault.open(sealed) for sealed in reversed(list(connection.execute(query).scalars()))]
-    return found
+@dataclass(frozen=True)
+class KeptEvents:
+    """The events of one own application, with what they carry."""
 
+    store: Store
+    account: str
 
-def received(
-    store: Store, account: str, resource: str, since: datetime | None, until: datetime | None, after: int, limit: int
-) -> list[tuple[int, bytes]]:
-    """Events of a window by when they came, opened, each with its number, beginning after this one."""
-    mine = [INBOX.c.connection == account, INBOX.c.resource == resource, INBOX.c.number > after, INBOX.c.body != b""]
-    if since is not None:
-        mine.append(INBOX.c.received_at >= since)
-    if until is not None:
-        mine.append(INBOX.c.received_at < until)
-    query = select(INBOX.c.number, INBOX.c.body).where(*mine).order_by(INBOX.c.number).limit(limit)
-    with store.reading() as connection:
-        return [(row.number, store.vault.open(row.body)) for row in connection.execute(query)]
+    def newest(self, resource: str, keys: Sequence[str], each: int = 20) -> list[bytes]:
+        """The bodies of the last events of each of these records, opened, oldest first."""
+        found: list[bytes] = []
+        with self.store.reading() as connection:
+            for key in dict.fromkeys(keys):
+                mine = and_(INBOX.c.connection == self.account, INBOX.c.resource == resource, INBOX.c.record == key)
+                query = select(INBOX.c.body).where(mine, INBOX.c.body != b"").order_by(INBOX.c.number.desc())
+                sealed = list(connection.execute(query.limit(each)).scalars())
+                found += [self.store.vault.open(one) for one in reversed(sealed)]
+        return found
+
+    def received(
+        self, resource: str, since: datetime | None, until: datetime | None, after: int, limit: int
+    ) -> list[tuple[int, bytes]]:
+        """The bodies of events that came in a window, opened, with their numbers, after this number."""
+        mine = [INBOX.c.connection == self.account, INBOX.c.resource == resource, INBOX.c.number > after]
+        if since is not None:
+            mine.append(INBOX.c.received_at >= since)
+        if until is not None:
+            mine.append(INBOX.c.received_at < until)
+        query = select(INBOX.c.number, INBOX.c.body).where(*mine, INBOX.c.body != b"")
+        with self.store.reading() as connection:
+            rows = list(connection.execute(query.order_by(INBOX.c.number).limit(limit)))
+        return [(row.number, self.store.vault.open(row.body)) for row in rows]

@@ -14,7 +14,7 @@ from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, text, update
 
 from crosswalk.errors import Busy, Fenced
 from crosswalk.store.engine import Store, Taken
@@ -23,6 +23,8 @@ from crosswalk.store.tables import LEASE
 SECONDS = 180.0
 """A lease's life; it is prolonged between batches, and a wait inside one is at most two minutes."""
 BEAT = 20.0
+EVENTS = "#events"
+"""Ends the scope of the second lease of a binding: events are planned beside a long run, by one process at a time."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class Lease:
     def check(self, connection: Connection) -> None:
         """Prove inside this transaction that the lease is still ours, and prolong it. Raises Fenced."""
         self.beaten = self.store.clock.boot()
+        alone(connection, self.scope)
         expires = self.store.clock.now() + timedelta(seconds=SECONDS)
         mine = (LEASE.c.scope == self.scope) & (LEASE.c.holder == self.process.token) & (LEASE.c.fence == self.fence)
         if connection.execute(update(LEASE).where(mine).values(expires_at=expires)).rowcount != 1:
@@ -117,6 +120,13 @@ class Lease:
         mine = (LEASE.c.scope == self.scope) & (LEASE.c.holder == self.process.token) & (LEASE.c.fence == self.fence)
         with self.store.transaction("lease") as connection:
             connection.execute(update(LEASE).where(mine).values(holder="", expires_at=None))
+
+
+def alone(connection: Connection, scope: str) -> None:
+    """Let one transaction at a time plan a binding, whoever holds which of its leases. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        name = f"crosswalk plan {scope.removesuffix(EVENTS)}"
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
 
 
 def take(store: Store, scope: str, process: Process) -> Lease:

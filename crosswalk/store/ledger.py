@@ -6,7 +6,8 @@ Nothing here makes a request. Callers bring the transaction, so that a chunk's o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, case, func, insert, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from crosswalk.store import overtaking
 from crosswalk.store.engine import Store
 from crosswalk.store.tables import BATCH, RECORD
 
@@ -153,10 +155,17 @@ def named(scope: str, names: Sequence[Name]) -> Any:
     return and_(RECORD.c.scope == scope, tuple_(RECORD.c.key, RECORD.c.part).in_([(n.key, n.part) for n in names]))
 
 
-def pending(connection: Connection, scope: str, now: datetime, limit: int, skip: Sequence[str] = ()) -> list[Row[Any]]:
-    """What may be sent now, lowest rank first, then oldest; rows of one resource, lone ones apart."""
+def pending(
+    connection: Connection, scope: str, now: datetime, limit: int, skip: Sequence[str] = (), only: Collection[str] = ()
+) -> list[Row[Any]]:
+    """What may be sent now, lowest rank first, then oldest; rows of one resource, lone ones apart.
+
+    only: of these source keys alone.
+    """
     due = or_(RECORD.c.next_try_at.is_(None), RECORD.c.next_try_at <= now)
     wanted = and_(RECORD.c.scope == scope, PENDING, due, RECORD.c.resource.not_in(skip))
+    if only:
+        wanted = and_(wanted, RECORD.c.key.in_(sorted(only)))
     order = (RECORD.c.rank, RECORD.c.alone, RECORD.c.resource, RECORD.c.first_seen_at, RECORD.c.key, RECORD.c.part)
     return list(connection.execute(select(RECORD).where(wanted).order_by(*order).limit(limit)))
 
@@ -212,7 +221,8 @@ def fates(store: Store, scope: str, run: str) -> dict[str, int]:
             .where(RECORD.c.scope == scope, RECORD.c.seen_run == run)
             .group_by(RECORD.c.fate)
         )
-        return {str(fate): int(count) for fate, count in rows}
+        counts = Counter({str(fate): int(count) for fate, count in rows})
+        return dict(counts + Counter(overtaking.fates(connection, run)))
 
 
 def skipped_rules(store: Store, scope: str, run: str) -> dict[str, int]:
@@ -223,7 +233,8 @@ def skipped_rules(store: Store, scope: str, run: str) -> dict[str, int]:
             .where(RECORD.c.scope == scope, RECORD.c.seen_run == run, RECORD.c.fate == "skipped")
             .group_by(RECORD.c.skipped)
         )
-        return {str(rule) or "stale": int(count) for rule, count in rows}
+        counts = Counter({str(rule) or "stale": int(count) for rule, count in rows})
+        return dict(counts + Counter(overtaking.rules(connection, run)))
 
 
 def backlog(store: Store, scope: str) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
+from crosswalk.store import overtaking
 from crosswalk.store.engine import Store
 from crosswalk.store.ledger import Name
 from crosswalk.store.tables import APPROVAL, RUN
@@ -34,6 +35,7 @@ def end(store: Store, run: str, state: str, account: dict[str, Any], error: str 
             .where(RUN.c.id == run)
             .values(ended_at=store.clock.now(), state=state, account=json.dumps(account), error=error[:4000])
         )
+        overtaking.forget(connection, run)
 
 
 def last(store: Store, scope: str, *states: str) -> Row[Any] | None:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary, MetaData, Text, UniqueConstraint, text
-from sqlalchemy.orm import registry
-from sqlmodel import Field, SQLModel
+from sqlalchemy import Index, LargeBinary, Text, UniqueConstraint, text
+from sqlmodel import Field
 
-METADATA = MetaData()
-
-
-class Row(SQLModel, registry=registry(metadata=METADATA)):
-    """What the store's tables share: metadata of their own, apart from every other user of SQLModel."""
-
-    metadata = METADATA
+from crosswalk.store.tables_base import METADATA as METADATA
+from crosswalk.store.tables_base import Row as Row
+from crosswalk.store.tables_inbox import ERRAND as ERRAND
+from crosswalk.store.tables_inbox import INBOX as INBOX
+from crosswalk.store.tables_inbox import OVERTAKEN as OVERTAKEN
+from crosswalk.store.tables_inbox import TALLY as TALLY
 
 
 class Meta(Row, table=True):
@@ -426,5 +424,3 @@ ALERT_CHANNEL = METADATA.tables["alert_channel"]
 MUTE = METADATA.tables["mute"]
 AUDIT = METADATA.tables["audit"]
 BREAKER = METADATA.tables["breaker"]
-
-import crosswalk.store.tables_inbox  # noqa: E402, F401 - more tables of the same metadata

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Index, LargeBinary, Text, UniqueConstraint, text
 from sqlmodel import Field
 
-from crosswalk.store.tables import METADATA, Row
+from crosswalk.store.tables_base import METADATA, Row
 
 
 class Event(Row, table=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 from graphql import GraphQLError, get_directive_values
 
-from crosswalk.sandbox.shopify import sums
+from crosswalk.sandbox.shopify import sums, webhooks
 from crosswalk.sandbox.shopify.schema import SCHEMA, Info
 from crosswalk.sandbox.shopify.shape import Node, instant
 from crosswalk.sandbox.shopify.shop import Answered, Shop
@@ -189,7 +189,34 @@ def _refund_answer(shop: Shop, info: Info, input: Node) -> Node:
     return {"order": shop.find("orders", order["id"]), "refund": refund, "userErrors": []}
 
 
+def _subscribe(root: Any, info: Info, topic: str, webhookSubscription: Node) -> Node:
+    shop: Shop = info.context.shop
+    uri = webhookSubscription.get("uri") or webhookSubscription.get("callbackUrl") or ""
+    loopback = uri.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
+    if not uri.startswith("https://") and not loopback:  # the vendor takes https alone; here there is nobody else
+        error = _error("Address protocol http:// is not supported", "webhookSubscription", "uri")
+        return {"webhookSubscription": None, "userErrors": [error]}
+    id_ = shop.new_id("WebhookSubscription")
+    fields = tuple(webhookSubscription.get("includeFields") or ())
+    made = shop.webhooks.subscribe(info.context.grant.app, topic, uri, id_, fields)
+    if made is None:
+        error = _error("Address for this topic has already been taken", "webhookSubscription", "uri")
+        return {"webhookSubscription": None, "userErrors": [error]}
+    return {"webhookSubscription": webhooks.node(made), "userErrors": []}
+
+
+def _unsubscribe(root: Any, info: Info, id: str) -> Node:
+    own = info.context.shop.webhooks.subscriptions.get(id)
+    if own is None or own.app != info.context.grant.app.client_id:
+        missing = _error("Webhook subscription does not exist", "id")
+        return {"deletedWebhookSubscriptionId": None, "userErrors": [missing]}
+    info.context.shop.webhooks.remove(id)
+    return {"deletedWebhookSubscriptionId": id, "userErrors": []}
+
+
 RESOLVERS: dict[str, Resolver] = {
+    "webhookSubscriptionCreate": _subscribe,
+    "webhookSubscriptionDelete": _unsubscribe,
     "customerCreate": _customer_create,
     "customerUpdate": _customer_update,
     "customerDelete": _customer_delete,

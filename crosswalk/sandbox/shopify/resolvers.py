@@ -17,7 +17,7 @@ from graphql import (
     is_object_type,
 )
 
-from crosswalk.sandbox.shopify import mutations
+from crosswalk.sandbox.shopify import mutations, webhooks
 from crosswalk.sandbox.shopify.access import Grant
 from crosswalk.sandbox.shopify.paging import Asked, listing_page, nested_page, refused, sort_name
 from crosswalk.sandbox.shopify.schema import SCHEMA, Info
@@ -216,6 +216,12 @@ def _shop(root: Any, info: Info) -> Node:
     }
 
 
+def _subscriptions(root: Any, info: Info, topics: list[str] | None = None, uri: str | None = None, **page: Any) -> Node:
+    own = [s for s in info.context.shop.webhooks.subscriptions.values() if s.app == info.context.grant.app.client_id]
+    found = [s for s in own if (not topics or s.topic in topics) and (uri is None or s.uri == uri)]
+    return _page([webhooks.node(one) for one in found], page)
+
+
 def _installation(root: Any, info: Info) -> Node:
     scopes = sorted(info.context.grant.app.scopes)
     return {
@@ -322,6 +328,7 @@ ROOT: dict[str, Resolver] = {
     "nodes": _nodes,
     "shop": _shop,
     "currentAppInstallation": _installation,
+    "webhookSubscriptions": _subscriptions,
 }
 OWN: dict[tuple[str, str], Resolver] = {
     ("Order", "customer"): _order_customer,

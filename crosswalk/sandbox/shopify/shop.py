@@ -51,6 +51,7 @@ from crosswalk.clock import Clock
 from crosswalk.sandbox.shopify.access import Account
 from crosswalk.sandbox.shopify.index import Index
 from crosswalk.sandbox.shopify.shape import Node, complete, copied, gid, instant, money, number
+from crosswalk.sandbox.shopify.webhooks import Webhooks
 
 __all__ = ["COLLECTIONS", "Effect", "Shop", "gid", "instant", "money", "number"]
 
@@ -129,6 +130,7 @@ class Shop:
         self._effects: list[Effect] = []
         # By app, mutation and key.
         self.idempotent: dict[tuple[str, str, str], Answered] = {}
+        self.webhooks = Webhooks(self.clock, self.domain, self.seed)
         self._next_id = 820_982_911_946_154_508 + self.seed * 1_000_000
 
     # --- records
@@ -185,6 +187,7 @@ class Shop:
             for variant in node["variants"] if collection == "products" else ():
                 self._forget("variants", variant["id"])
             self._forget(collection, key)
+            self.webhooks.tell(collection, node, "delete")
 
     def _store(self, collection: str, node: Node) -> None:
         node["__typename"] = COLLECTIONS[collection]
@@ -193,8 +196,10 @@ class Shop:
             for variant in self._nodes["products"].get(node["id"], {}).get("variants", ()):
                 if variant["id"] not in kept:
                     self._forget("variants", variant["id"])
+        kind = "update" if node["id"] in self._nodes[collection] else "create"
         self._nodes[collection][node["id"]] = node
         self._index(collection, node)
+        self.webhooks.tell(collection, node, kind)
         if collection == "products":
             for variant in node["variants"]:
                 variant["__typename"] = "ProductVariant"
