@@ -6,10 +6,11 @@ import hashlib
 import re
 
 LONGEST = 200
+READ = 2_000
 
 _VARYING = (
     (re.compile(r"[a-z][a-z0-9+.-]{1,20}://\S+", re.IGNORECASE), "<url>"),
-    (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"), "<mail>"),
+    (re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{1,200}"), "<mail>"),
     (re.compile(r"\b[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?"), "<date>"),
     (re.compile(r"\b\d\d?:\d\d(:\d\d)?\b|\b\d\d?[/.]\d\d?[/.]\d{2,4}\b"), "<date>"),
@@ -21,6 +22,7 @@ _VARYING = (
 
 def normalised(text: str) -> str:
     """The text without urls, addresses, ids, dates, quoted values and numbers; at most 200 characters."""
+    text = text[:READ]
     for pattern, stand_in in _VARYING:
         text = pattern.sub(stand_in, text)
     return " ".join(text.lower().split())[:LONGEST]

@@ -31,7 +31,7 @@ from sqlalchemy import Connection, Row
 from crosswalk.alerts import compose, keeping, routing, ticking
 from crosswalk.alerts.message import nobody
 from crosswalk.alerts.sending import Post, Sender
-from crosswalk.alerts.trouble import HELD, RUN_DIED, RUN_FAILED, Trouble
+from crosswalk.alerts.trouble import CONNECTION, HELD, RUN_DIED, RUN_FAILED, Trouble
 from crosswalk.clock import Clock
 from crosswalk.errors import SettingsError
 from crosswalk.http import redact
@@ -101,9 +101,24 @@ class Incidents:
         """
         why = f"run {run[:8]} of {binding} succeeded" if run else f"a run of {binding} succeeded"
         done = self.clear(why, kinds=[RUN_FAILED, RUN_DIED], binding=binding)
-        for connection in connections:
-            done += self.clear(f"{why} and used the connection", kinds=["connection"], connection=connection)
+        for connection in connections if self._anything_open() else ():
+            done += self._proved(binding, routing.name_of(self.settings, connection), f"{why} and used the connection")
         return done + self.released(binding, held)
+
+    def answered(self, binding: str, connections: Collection[str], run: str = "") -> list[str]:
+        """A run that proves nothing of its binding as a whole still proves that these connections answer; the ids."""
+        why = f"run {run[:8]} of {binding} used the connection" if run else f"a run of {binding} used the connection"
+        found: list[str] = []
+        for connection in connections if self._anything_open() else ():
+            found += self._proved(binding, routing.name_of(self.settings, connection), why)
+        return found
+
+    def _proved(self, binding: str, connection: str, why: str) -> list[str]:
+        def write(transaction: Connection, now: datetime) -> list[str]:
+            found = rows.matching(transaction, self.environment, kinds=[CONNECTION], about=connection)
+            return [row.id for row in found if keeping.proved(transaction, self.settings, row, binding, now, why)]
+
+        return self._write("incident-proved", write)
 
     def released(self, binding: str, held: Collection[str]) -> list[str]:
         """Clear the warnings of rules that hold no row any more. held: the rules that still do."""

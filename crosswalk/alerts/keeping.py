@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row
 
 from crosswalk.alerts import compose, routing
 from crosswalk.alerts.message import Fact, Message, clean, nobody, pack
-from crosswalk.alerts.trouble import CHANNEL_BROKEN, CONNECTION, CRITICAL, SEVERITIES, Trouble
+from crosswalk.alerts.trouble import CHANNEL_BROKEN, CONNECTION, CRITICAL, OUTAGE, SEVERITIES, Trouble
 from crosswalk.http import redact
 from crosswalk.settings import Settings
 from crosswalk.store import incidents as rows
@@ -28,6 +28,7 @@ FLAPS, FLAP_SPAN = 3, timedelta(hours=1)
 AGAIN_EVERY = timedelta(minutes=15)
 EDIT_EVERY = timedelta(minutes=1)
 CHILD_WAIT = timedelta(minutes=10)
+FORGOTTEN = timedelta(hours=6)
 
 
 def report(
@@ -53,8 +54,8 @@ def _open(
         step=trouble.step, error=trouble.error, code=nobody(redact.text(trouble.code))[:200],
         severity=trouble.severity, owner=_owner(settings, trouble), flapping=flaps,
         parent=_parent(connection, settings, trouble), message=pack(trouble.message(settings.environment)),
-        members=json.dumps(_member({}, settings, trouble)), first_run=trouble.run, last_run=trouble.run, opened_at=now,
-        last_seen_at=now, due_at=now + timedelta(seconds=waits),
+        members=json.dumps(_member({}, settings, trouble, now)), first_run=trouble.run, last_run=trouble.run,
+        opened_at=now, last_seen_at=now, due_at=now + timedelta(seconds=waits),
     )  # fmt: skip
     if told:
         for channel, ref in told:
@@ -74,7 +75,7 @@ def _count(connection: Connection, settings: Settings, row: Row[Any], trouble: T
     values: dict[str, Any] = {
         "occurrences": row.occurrences + 1, "last_seen_at": now, "last_run": trouble.run or row.last_run,
         "message": pack(trouble.message(settings.environment)), "severity": worse, "quiet_since": None,
-        "members": json.dumps(_member(victims, settings, trouble)),
+        "members": json.dumps(_member(victims, settings, trouble, now)),
     }  # fmt: skip
     if worse == CRITICAL and row.severity != CRITICAL and row.told_at is not None:
         values["escalate_at"] = now + ESCALATE
@@ -193,6 +194,25 @@ def mended(connection: Connection, settings: Settings, row: Row[Any], now: datet
     resolve(connection, settings, row, now, why, "")
 
 
+def proved(
+    connection: Connection, settings: Settings, row: Row[Any], binding: str, now: datetime, why: str
+) -> bool:  # fmt: skip
+    """A binding has used the connection with success; whether that mends the incident.
+
+    A login is whole or not at all. An outage may be one endpoint's, so that it is over when none of those that failed
+    of it fails any more; who has not reported it for long no longer counts.
+    """
+    victims = compose.members(row)
+    since = (now - FORGOTTEN).isoformat()
+    left = {name: one for name, one in victims.items() if name != binding and str(one.get("at", "")) >= since}
+    if row.error != OUTAGE or not left:
+        mended(connection, settings, row, now, why)
+        return True
+    if left != victims:
+        rows.change(connection, row.id, members=json.dumps(left))
+    return False
+
+
 def resolve(connection: Connection, settings: Settings, row: Row[Any], now: datetime, why: str, by: str) -> None:
     """End an incident; each channel that was told of its beginning is told of its end, once."""
     rows.change(connection, row.id, state="resolved", resolved_at=now, resolved_by=by, resolved_why=why)
@@ -234,12 +254,14 @@ def _parent(connection: Connection, settings: Settings, trouble: Trouble) -> str
     return rows.down(connection, settings.environment, CONNECTION, [name for name in used if name])
 
 
-def _member(victims: dict[str, dict[str, Any]], settings: Settings, trouble: Trouble) -> dict[str, dict[str, Any]]:
+def _member(
+    victims: dict[str, dict[str, Any]], settings: Settings, trouble: Trouble, now: datetime
+) -> dict[str, dict[str, Any]]:
     """The victims of a connection, this report's binding among them."""
     if trouble.kind != CONNECTION or not trouble.binding:
         return victims
     count = int(victims.get(trouble.binding, {}).get("count", 0)) + 1
-    about = {"run": trouble.run, "count": count, "owner": _owner(settings, trouble)}
+    about = {"run": trouble.run, "count": count, "owner": _owner(settings, trouble), "at": now.isoformat()}
     return {**victims, trouble.binding: about}
 
 

@@ -253,7 +253,7 @@ def clean(message: Message) -> Message:
     )
 
 
-_MAIL = re.compile(r"[\w.+'-]+@[\w-]+(\.[\w-]+)+")
+_MAIL = re.compile(r"(?<![\w.+'-])[\w.+'-]{1,64}@[\w-]{1,63}(\.[\w-]{1,63}){1,9}")
 _PHONE = re.compile(r"(?<![\w.])\+\d[\d ()/-]{6,18}\d(?![\w.])")
 
 

@@ -68,8 +68,10 @@ def _tell(ended: Ended, incidents: Incidents) -> str:
     names = [incidents.raise_(trouble) for trouble in _troubles(ended)]
     if ended.good:
         incidents.succeeded(ended.binding, ended.connections, ended.holding or (), ended.run)
-    elif ended.holding is not None:
-        incidents.released(ended.binding, ended.holding)
+    else:
+        incidents.answered(ended.binding, ended.connections, ended.run)
+        if ended.holding is not None:
+            incidents.released(ended.binding, ended.holding)
     assert ended.settings is not None
     incidents.send_due(PATIENCE + (ended.settings.alerts.group_wait if names else 0))
     return incidents.untold(names)

@@ -20,8 +20,8 @@ STORE_GONE = "store_gone"
 
 AUTH, OUTAGE, LIMIT = "auth", "outage", "limit"
 FAMILIES = {
-    "ConsentNeeded": AUTH, "BadCredentials": AUTH, "AccessDenied": AUTH, "Unreachable": OUTAGE, "ServerFault": OUTAGE,
-    "AnswerLost": OUTAGE, "Away": OUTAGE, "Throttled": LIMIT,
+    "ConsentNeeded": AUTH, "BadCredentials": AUTH, "Unreachable": OUTAGE, "ServerFault": OUTAGE, "AnswerLost": OUTAGE,
+    "Away": OUTAGE, "Throttled": LIMIT,
 }  # fmt: skip
 """Error classes whose root is a connection: of all that fail by one family, one incident of the connection tells."""
 

@@ -99,6 +99,18 @@ def test_two_bindings_with_one_root_are_one_incident(world: World) -> None:
     assert sum("recovered" in t for t, threaded in world.thread() if threaded) == 1
 
 
+def test_an_outage_is_over_when_nobody_fails_of_it_any_more(world: World) -> None:
+    """Another endpoint that answers proves little: the incident ends when the last of its bindings has succeeded."""
+    incidents = world.incidents(BOT)
+    for binding in ("customers", "orders"):
+        incidents.raise_(of_xero(binding, error="ServerFault"))
+    world.later(incidents, 60)
+    assert incidents.succeeded("customers", ["books"], ()) == []
+    assert incidents.answered("third", ["books"]) == []
+    (row,) = rows.listing(world.store, "sandbox")
+    assert incidents.succeeded("orders", ["books"], ()) == [row.id]
+
+
 def test_a_run_waits_for_its_siblings_before_it_ends(world: World) -> None:
     """send_due with patience sends what is due soon, so that a lone process leaves nothing untold."""
     incidents = world.incidents(BOT, alerts="group_wait = 20")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from crosswalk.alerts.message import Fact, Message
+from crosswalk.alerts.message import MENTION, Fact, Message
 from crosswalk.errors import AlertLost
 from crosswalk.settings import resolve
 from crosswalk.settings_channels import Channel
@@ -46,6 +46,10 @@ class Delivery:
             raise Broken(error.what) from error
         redact.register(value, *([value.rpartition("/")[2]] if name == "url" else []))
         return value
+
+    def facts(self) -> list[Fact]:
+        """The facts for a channel that is not Slack: whom to call is written as Slack reads it, and left out here."""
+        return [f for f in self.message.facts if not (f.label == MENTION and f.text.lstrip().startswith("<"))]
 
     def words(self, fact: Fact) -> str:
         """A fact's text, with the time in the readers' zone beside UTC."""

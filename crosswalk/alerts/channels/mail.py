@@ -137,7 +137,7 @@ def _lines(delivery: Delivery) -> list[str]:
     told = delivery.message
     lines = [told.title, ""]
     if not delivery.minimal:
-        lines += [f"{f.label}: {cut(delivery.words(f), LINE)}" for f in told.facts]
+        lines += [f"{f.label}: {cut(delivery.words(f), LINE)}" for f in delivery.facts()]
     lines += ["", cut(told.cause, CAUSE)] if told.cause else []
     lines += ["", f"Next by itself: {cut(told.then, LINE)}"] if told.then else []
     lines += [f"To do: {cut(told.command, LINE)}"] if told.command else []
@@ -149,7 +149,7 @@ def _html(delivery: Delivery) -> str:
     told = delivery.message
     rows = "".join(
         f"<tr><th align=left valign=top>{_safe(f.label)}</th><td>{_safe(cut(delivery.words(f), LINE))}</td></tr>"
-        for f in told.facts
+        for f in delivery.facts()
     )
     parts = [f"<h3>{_safe(told.title)}</h3>", f"<table cellpadding=4>{rows}</table>" if rows else ""]
     parts += [f"<pre style='white-space:pre-wrap'>{html.escape(cut(told.cause, CAUSE))}</pre>"] if told.cause else []

@@ -93,7 +93,7 @@ def _body(delivery: Delivery) -> list[dict[str, Any]]:
     body = [_text(title, size="Large", weight="Bolder", color=COLOURS.get(message.severity, "Default"))]
     if delivery.repeat:
         body.append(_text("This may be a repetition: the answer to an earlier attempt was lost.", isSubtle=True))
-    facts = [{"title": cut(f.label, 60), "value": _plain(cut(delivery.words(f), FACT))} for f in message.facts[:20]]
+    facts = [{"title": cut(f.label, 60), "value": _plain(cut(delivery.words(f), FACT))} for f in delivery.facts()[:20]]
     if facts and not delivery.minimal:
         body.append({"type": "FactSet", "facts": facts})
     if message.cause:
