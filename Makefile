@@ -65,4 +65,4 @@ docs: setup ## render the generated pages
 	@$(BIN)/crosswalk docs
 
 clean: ## remove what was installed and made
-	@rm -rf $(VENV) .crosswalk .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .bench .crosswalk .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -182,7 +182,7 @@ def test_bodies_are_bounded_and_old_entries_go(tmp_path: Path, clock: SharedCloc
 
 
 def test_what_can_be_read_again_is_kept_in_brief(tmp_path: Path, clock: SharedClock) -> None:
-    """Of a page that can be asked for again the beginning is kept; of a refusal and of a write's answer all that fits."""
+    """Of a page that can be asked for again the beginning is kept; of a refusal or a write all that fits."""
     journal = SqliteJournal(tmp_path / "journal.db", clock, Bodies(tmp_path / "bodies", brief=100))
     rows = reply({"orders": [{"id": n} for n in range(100)]})
     refused = reply({"errors": [{"id": n} for n in range(100)]}, 400)

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serve() -> Iterator[Server]:
+def serve(flags: Sequence[str] = FLAGS) -> Iterator[Server]:
     """A server on a free loopback port, gone with its data at the end of the block, or of this process if killed."""
     bin_folder = binaries()
     folder = Path(tempfile.mkdtemp(prefix="cwpg-"))
@@ -115,7 +115,7 @@ def serve() -> Iterator[Server]:
     try:
         prefix, who = _identity(bin_folder, folder)
         _initialise(prefix, who, bin_folder, folder)
-        server = _start(prefix, who, bin_folder, folder)
+        server = _start(prefix, who, bin_folder, folder, flags)
         try:
             yield server
         finally:
@@ -161,9 +161,9 @@ def _initialise(prefix: list[str], who: dict[str, Any], bin_folder: Path, folder
         raise NoPostgres(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
 
 
-def _start(prefix: list[str], who: dict[str, Any], bin_folder: Path, folder: Path) -> Server:
-    flags = [part for flag in FLAGS for part in ("-c", flag)]
-    command = [*prefix, str(bin_folder / "postgres"), "-D", str(folder / "data"), "-k", str(folder), *flags]
+def _start(prefix: list[str], who: dict[str, Any], bin_folder: Path, folder: Path, flags: Sequence[str]) -> Server:
+    options = [part for flag in flags for part in ("-c", flag)]
+    command = [*prefix, str(bin_folder / "postgres"), "-D", str(folder / "data"), "-k", str(folder), *options]
     for _ in range(ATTEMPTS):
         port = free_port()
         with (folder / "log").open("wb") as log:
