@@ -32,6 +32,7 @@ from flows.telling import About
 from tasks.extract import extract
 from tasks.load import load
 from tasks.notify import notify
+from tasks.open import open as open_binding
 from tasks.retrying import Where, through
 from tasks.send import send
 from tasks.settle import settle
@@ -91,6 +92,7 @@ def _run(about: About, where: Where) -> State[Any]:
 def steps(where: Where, progress: Callable[[Account], None]) -> body.Steps:
     """The body's steps as tasks."""
     return body.Steps(
+        open=through(open_binding, where),
         extract=through(extract, where),
         validate=through(validate, where),
         transform=through(transform, where),

@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import exponential_backoff
 from prefect.utilities.annotations import quote
 
-from crosswalk.errors import Fenced, StoreError, StoreVersion, Throttled, Transient
+from crosswalk.errors import Away, Fenced, StoreError, StoreVersion, Throttled, Transient
 
 T = TypeVar("T")
 
@@ -27,10 +27,10 @@ JITTER = 0.5
 def may_pass(error: object) -> bool:
     """Whether an error is the infrastructure's and may be gone in a minute.
 
-    A lost lease is never taken back, another release's store stays one, and a limit that lasts longer than the client
-    waits ends the run as queued.
+    A lost lease is never taken back, another release's store stays one, and a limit or an outage that lasts longer than
+    the client waits ends the run as queued.
     """
-    if isinstance(error, (Fenced, StoreVersion, Throttled)):
+    if isinstance(error, (Fenced, StoreVersion, Throttled, Away)):
         return False
     return isinstance(error, (Transient, StoreError))
 

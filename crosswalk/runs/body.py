@@ -59,6 +59,7 @@ def _settle(run: Session) -> Account:
 class Steps:
     """The steps of a run, each of which may be wrapped by something that retries and shows it."""
 
+    open: Callable[[Session], None] = session.begin
     extract: Callable[[Extraction], Raw] = Extraction.next
     validate: Callable[[Session, Raw], Validated] = transform.validate
     transform: Callable[[Session, Validated], Chunk] = transform.transform
@@ -75,7 +76,11 @@ def run(current: Session, steps: Steps = Steps()) -> Account:
 
 
 def _whole_run(current: Session, steps: Steps) -> Account:
-    session.begin(current)
+    try:
+        steps.open(current)
+    except BaseException as error:
+        session.never_opened(current, error)
+        raise
     try:
         account = _run(current, steps)
     except BaseException as error:
@@ -149,6 +154,7 @@ def sketch(current: Session) -> Account:
             account.new_held = held.new(connection, scope, current.run)
         account.held_by = held.reasons(store, scope)
         account.states = ledger.states(store, scope)
+        account.missed = len(current.missed)
         _queue(current, account)
         with store.reading() as connection:
             account.waits_for = links.waited_for(connection, scope)

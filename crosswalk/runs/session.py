@@ -71,6 +71,8 @@ class Session:
     the connections that have answered it well.
 
     stopped: why something could not be sent.  unread: why something could not be read.
+    errands: source keys that events ask for, with the number up to which a fetch serves them; worked: those served.
+    missed: source keys whose change no event told of; polled_from: where the cursor stood before the run.
     """
 
     binding: Binding
@@ -83,6 +85,7 @@ class Session:
     process: Process = field(default_factory=Process.this)
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
     lease: Lease | None = None
+    begun: bool = False
     position: Position = field(default_factory=lambda: Position(None, 0))
     window: Window = field(default_factory=Window)
     seen: Seen = field(default_factory=Seen)
@@ -97,6 +100,10 @@ class Session:
     source_away: bool = False
     delivered: int = 0
     plan: Plan = field(default_factory=Plan)
+    errands: dict[str, int] = field(default_factory=dict)
+    worked: set[str] = field(default_factory=set)
+    missed: set[str] = field(default_factory=set)
+    polled_from: datetime | None = None
     requests: Callable[[str], int] = _uncounted
     answered: Callable[[str], Collection[str]] = _nobody
 
@@ -115,10 +122,16 @@ class Session:
         return not (request.ids or request.dry_run or request.until or request.since)
 
     @property
+    def of_events(self) -> bool:
+        """Whether it works a batch of events: beside a long run, and sending nothing but what they asked for."""
+        return bool(self.request.urgent and self.request.ids)
+
+    @property
     def delivery(self) -> Delivery:
         return Delivery(
             self.store, self.binding, self.integration, self.target, self.clock, self.run, self.process,
             timeout=self.target.system.timeout, beat=self.lease.beat if self.lease is not None else no_lease,
+            only=frozenset(self.request.ids if self.of_events else ()),
         )  # fmt: skip
 
     @property
@@ -144,23 +157,40 @@ class Session:
 
 
 def begin(session: Session) -> None:
-    """Take the lease, fix the window, note the run. Raises Busy, SettingsError, NotApproved."""
+    """Take the lease, fix the window, note the run; may be tried again. Raises Busy, SettingsError, NotApproved."""
     _may_write(session)
     if not session.request.dry_run:
-        session.lease = leases.take(session.store, session.scope, session.process)
+        scope = session.scope + leases.EVENTS if session.of_events else session.scope
+        session.lease = leases.take(session.store, scope, session.process)
+    session.begun = True
     try:
         session.position = cursors.read(session.store, session.scope, session.resource)
+        session.polled_from = session.position.value
         try:
             session.window = _window(session)
         except Transient as trouble:
             stop_reading(session, trouble)
         _note(session)
-    except BaseException as error:
-        # A source that cannot even be asked for the time is a failed run, and must not keep the next one waiting.
-        with suppress(StoreError):
-            _note(session)
-            finish(session, "failed", {}, f"{type(error).__name__}: {error}")
+    except BaseException:
+        _let_go(session)
         raise
+
+
+def never_opened(session: Session, error: BaseException) -> None:
+    """Note a run that had its lease and could not begin: a source that cannot even be asked for the time."""
+    if not session.begun:
+        return
+    with suppress(StoreError):
+        _note(session)
+        finish(session, "failed", {}, f"{type(error).__name__}: {error}")
+
+
+def _let_go(session: Session) -> None:
+    """Keep nobody waiting: neither the next attempt nor the next run."""
+    lease, session.lease = session.lease, None
+    if lease is not None:
+        with suppress(StoreError):
+            lease.release()
 
 
 def lasts(session: Session, trouble: Transient) -> bool:
