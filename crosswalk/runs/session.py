@@ -161,7 +161,7 @@ def begin(session: Session) -> None:
     _may_write(session)
     if not session.request.dry_run:
         scope = session.scope + leases.EVENTS if session.of_events else session.scope
-        session.lease = leases.take(session.store, scope, session.process)
+        session.lease = leases.take(session.store, scope, session.process, session.run)
     session.begun = True
     try:
         session.position = cursors.read(session.store, session.scope, session.resource)

@@ -129,15 +129,16 @@ def alone(connection: Connection, scope: str) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
 
 
-def take(store: Store, scope: str, process: Process) -> Lease:
-    """Take the lease for planning. Raises Busy while another process holds it and may be alive."""
+def take(store: Store, scope: str, process: Process, run: str = "") -> Lease:
+    """Take the lease for planning, for a run if one is named. Raises Busy while another process holds it and may be
+    alive."""
     try:
-        return _take(store, scope, process)
+        return _take(store, scope, process, run)
     except Taken:
-        return _take(store, scope, process)  # two began the first lease at once: there is a row to look at now
+        return _take(store, scope, process, run)  # two began the first lease at once: there is a row to look at now
 
 
-def _take(store: Store, scope: str, process: Process) -> Lease:
+def _take(store: Store, scope: str, process: Process, run: str) -> Lease:
     now = store.clock.now()
     ours = {
         "holder": process.token,
@@ -145,6 +146,7 @@ def _take(store: Store, scope: str, process: Process) -> Lease:
         "boot_id": process.boot_id,
         "pid": process.pid,
         "expires_at": now + timedelta(seconds=SECONDS),
+        "run": run,
     }
     with store.transaction("lease") as connection:
         row = connection.execute(select(LEASE).where(LEASE.c.scope == scope)).one_or_none()

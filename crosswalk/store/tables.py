@@ -57,7 +57,7 @@ class Cursor(Row, table=True):
 
 
 class Lease(Row, table=True):
-    """Who plans a binding right now. The holder is a process attempt, never a Prefect run."""
+    """Who plans a binding right now. The holder is a process attempt, never a Prefect run; run: which run it makes."""
 
     __tablename__ = "lease"
     scope: str = Field(primary_key=True)
@@ -67,6 +67,7 @@ class Lease(Row, table=True):
     boot_id: str = ""
     pid: int = 0
     expires_at: datetime | None = None
+    run: str = ""
 
 
 class Link(Row, table=True):
