@@ -260,3 +260,23 @@ def test_the_epoch_of_a_store_is_shown(folder: Folder) -> None:
         epoch = connection.execute(select(META.c.value).where(META.c.name == "epoch")).scalar_one()
     for part in (epoch, "xero.invoices", "applied", "read up to", "free", "completed"):
         assert part in said, said
+
+
+def test_old_rows_go_and_a_person_is_forgotten(folder: Folder) -> None:
+    """Pruning counts, takes out and says since when; forgetting says what went, may be repeated, and refuses what
+    nobody reads."""
+    folder.good("run", "customers", "--bare")
+    assert "Nothing was taken out" in folder.good("store", "prune", "--dry-run")
+    assert "pruned     never" in folder.good("store", "check")
+    table = folder.good("store", "prune")
+    assert all(name in table for name in ("batch", "journal", "bodies", "30 d", "730 d"))
+    assert "pruned     never" not in folder.good("store", "check")
+    with folder.house() as house, house.store.reading() as connection:
+        key = next(k for k in connection.execute(select(RECORD.c.key)).scalars() if k.startswith("gid:"))
+    said = folder.good("forget", "shop", "customers", key.rpartition("/")[2], "--value", "nobody@example.test")
+    assert "payloads of requests" in said and "Not touched" in said
+    folder.good("forget", "shop", "customers", key)
+    folder.cw("forget", "shop", "parcels", "1").told("no binding reads shopify.parcels", code=2)
+    before = folder.writes()
+    folder.good("run", "customers", "--bare")
+    assert folder.writes() == before
