@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from sqlalchemy import Row
 from crosswalk.alerts.message import MENTION, Fact, Message, clean, unpack
 from crosswalk.alerts.trouble import CONNECTION
 
+NAMED = 12
 Members = Mapping[str, Mapping[str, Any]]
 
 
@@ -83,6 +85,20 @@ def recovered(row: Row[Any], now: datetime, why: str) -> Message:
         told, severity="info", title=_after(told.title, "recovered: "), facts=facts, cause=why, then="", command="",
     )  # fmt: skip
     return clean(message)
+
+
+def summary(environment: str, kind: str, titles: list[str]) -> Message:
+    """So much began, or ended, at once that one message names it all."""
+    counted = Counter(title.partition("] ")[2] or title for title in titles)
+    lines = [f"{title}" + (f" ({count} times)" if count > 1 else "") for title, count in counted.items()]
+    more = [f"and {len(lines) - NAMED} more"] if len(lines) > NAMED else []
+    what = "recoveries" if kind == "recovered" else "incidents"
+    return clean(
+        Message(
+            "info" if kind == "recovered" else "error", f"[{environment}] {len(titles)} {what} at once",
+            (Fact("What", "\n".join(lines[:NAMED] + more)),), "", "", "crosswalk incidents list", None, "summary",
+        )
+    )  # fmt: skip
 
 
 def lasted(span: timedelta) -> str:

@@ -12,7 +12,7 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from crosswalk.alerts import direct
+from crosswalk.alerts import direct, outages
 from crosswalk.alerts.incidents import Incidents
 from crosswalk.alerts.message import Failure, HeldRows
 from crosswalk.alerts.trouble import Trouble, of_failure, of_held
@@ -65,7 +65,7 @@ def run_ended(ended: Ended) -> str:
 
 
 def _tell(ended: Ended, incidents: Incidents) -> str:
-    names = [incidents.raise_(trouble) for trouble in _troubles(ended)]
+    names = [incidents.raise_(trouble) for trouble in _troubles(ended)] + outages.keep(incidents)
     if ended.good:
         incidents.succeeded(ended.binding, ended.connections, ended.holding or (), ended.run)
     else:

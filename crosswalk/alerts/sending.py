@@ -10,6 +10,7 @@ nobody gets more than one message twice; a reminder follows while the incident i
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,8 +19,9 @@ from typing import Any, Protocol
 
 from sqlalchemy import Row
 
+from crosswalk.alerts import compose
 from crosswalk.alerts.channels.base import Broken, Delivery, Later, NotSent, Sent, Trouble, Unfit, Unknown
-from crosswalk.alerts.message import clean, unpack
+from crosswalk.alerts.message import clean, pack, unpack
 from crosswalk.clock import Clock
 from crosswalk.http import redact
 from crosswalk.points import point
@@ -39,6 +41,8 @@ PROBE_EVERY = timedelta(hours=1)
 OLD = timedelta(hours=24)
 OLDEST = timedelta(days=7)
 PACE = 1.0
+CROWD = 20
+"""So many beginnings, or ends, at once are told one by one; more are one message."""
 
 
 class Post(Protocol):
@@ -88,6 +92,8 @@ class Sender:
         return sum(self._drain(name) for name in outbox.channels(self._store))
 
     def _drain(self, name: str) -> int:
+        for kind in ("opened", "recovered"):
+            self._sum_up(name, kind)
         sent = 0
         while True:
             row = outbox.head(self._store, name, self._clock.now())
@@ -98,6 +104,18 @@ class Sender:
             if sent:
                 self._clock.sleep(PACE)  # providers take about one message a second
             sent += self._one(row)
+
+    def _sum_up(self, name: str, kind: str) -> None:
+        """More at once than anybody reads becomes one message that names them all."""
+        now = self._clock.now()
+        ids = outbox.crowd(self._store, name, kind, now)
+        if len(ids) <= CROWD:
+            return
+        with self._store.transaction("alert-summary") as connection:
+            gone = outbox.take_back(connection, ids, "told in a summary", now)
+            if gone:
+                told = compose.summary(self._settings.environment, kind, [unpack(row.message).title for row in gone])
+                outbox.enqueue(connection, f"summary-{uuid.uuid4().hex[:8]}", name, kind, pack(told), now)
 
     def _one(self, row: Row[Any]) -> int:
         """Send one that is claimed; 1 if it was taken. Whatever happens, the claim is settled."""

@@ -179,3 +179,19 @@ def wake(connection: Connection, channel: str, now: datetime) -> None:
     """What waits for a channel may leave at once."""
     mine = and_(N.channel == channel, N.status == "waiting", N.next_try_at > now)
     connection.execute(update(NOTIFICATION).where(mine).values(next_try_at=now))
+
+
+def crowd(store: Store, channel: str, kind: str, now: datetime) -> list[str]:
+    """The ids of what may leave now on a channel and was never tried, oldest first."""
+    mine = and_(N.channel == channel, N.kind == kind, N.status == "waiting", N.attempts == 0, N.next_try_at <= now)
+    with store.reading() as connection:
+        if _paused(connection, channel, now):
+            return []
+        return list(connection.execute(select(N.id).where(mine).order_by(N.made_at, N.incident, N.seq)).scalars())
+
+
+def take_back(connection: Connection, ids: Collection[str], why: str, now: datetime) -> list[Row[Any]]:
+    """Count these as sent, because another message says the same; those that nobody had claimed meanwhile."""
+    mine = and_(N.id.in_(list(ids)), N.status == "waiting", N.attempts == 0)
+    done = update(NOTIFICATION).where(mine).values(status="sent", answer=why, ended_at=now)
+    return list(connection.execute(done.returning(N.incident, N.message)))

@@ -256,6 +256,18 @@ def test_no_secret_gets_into_the_store_or_out(world: World) -> None:
         assert secret not in out, secret
 
 
+def test_more_than_anybody_reads_is_one_message(world: World) -> None:
+    """Forty incidents at once are one message that names them, and their forty ends another; none is left unsaid."""
+    incidents = world.incidents(HOOKED)
+    names = [incidents.raise_(failed(f"binding{chr(97 + n % 26)}{chr(97 + n // 26)}")) for n in range(40)]
+    incidents.send_due()
+    assert world.titles() == ["40 incidents at once"]
+    assert "bindingaa failed" in world.sink.messages[0].message["text"] and incidents.untold(names) == ""
+    incidents.clear("all is well", kinds=["run_failed"])
+    incidents.send_due()
+    assert world.titles()[1:] == ["40 recoveries at once"]
+
+
 def test_a_channel_that_left_the_settings_blocks_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """What waits for a channel that no longer stands in crosswalk.toml is let go, loudly."""
     world.incidents(HOOKED).raise_(failed())
