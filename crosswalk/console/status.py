@@ -90,7 +90,7 @@ def look(store: Store, binding: Binding) -> Standing:
     if last is not None:
         one.run, one.state, one.at, one.error = last.id, last.state, last.ended_at or last.started_at, last.error
         one.account = words(json.loads(last.account))
-    balanced = runs.last(store, scope, "completed", "queued")
+    balanced = runs.last(store, scope, "completed", "queued", whole=True)
     one.balanced_at = balanced.ended_at if balanced else None
     one.failing_since = runs.failing_since(store, scope)
     one.states = ledger.states(store, scope)

@@ -80,7 +80,7 @@ def adopt(current: Session) -> Adopted:
 def _begin(current: Session) -> None:
     """As a run begins, but for the approval: nothing is written to the target. Noted as a run that delivers nothing."""
     resource = current.source.system.resource(current.resource)
-    current.lease = leases.take(current.store, current.scope, current.process)
+    current.lease = leases.take(current.store, current.scope, current.process, current.run)
     try:
         current.position = cursors.read(current.store, current.scope, current.resource)
         # What changed just now is read too: the cursor stays, and the next run reads it again.

@@ -56,6 +56,11 @@ class Request:
             return EVENT
         return BACKFILL if self.since or self.until else USUAL
 
+    @property
+    def asked(self) -> str:
+        """What it is asked for instead of all that changed since the last run; empty for that."""
+        return "records" if self.ids else "window" if self.since or self.until else ""
+
     def __post_init__(self) -> None:
         for name in ("since", "until"):
             value = getattr(self, name)
@@ -218,6 +223,7 @@ def _note(session: Session) -> None:
     runs.begin(
         session.store, session.run, session.scope, session.binding.name, flow_run_id=session.request.flow_run_id,
         since=session.window.since, until=session.window.until, dry_run=session.request.dry_run,
+        asked=session.request.asked,
     )  # fmt: skip
 
 

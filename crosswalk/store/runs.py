@@ -16,13 +16,14 @@ from crosswalk.store.tables import APPROVAL, RUN
 
 def begin(
     store: Store, run: str, scope: str, binding: str, *, flow_run_id: str, since: datetime | None,
-    until: datetime | None, dry_run: bool,
+    until: datetime | None, dry_run: bool, asked: str = "",
 ) -> None:  # fmt: skip
+    """Note that a run has begun. asked: ``records`` or ``window``; empty for one that goes on from the cursor."""
     with store.transaction("run") as connection:
         connection.execute(
             insert(RUN).values(
                 id=run, scope=scope, binding=binding, flow_run_id=flow_run_id, started_at=store.clock.now(),
-                state="running", since=since, until=until, dry_run=dry_run, account="{}", error="",
+                state="running", since=since, until=until, dry_run=dry_run, account="{}", error="", asked=asked,
             )
         )  # fmt: skip
 
@@ -38,9 +39,11 @@ def end(store: Store, run: str, state: str, account: dict[str, Any], error: str 
         overtaking.forget(connection, run)
 
 
-def last(store: Store, scope: str, *states: str) -> Row[Any] | None:
-    """The newest run of a binding, or the newest in one of these states."""
+def last(store: Store, scope: str, *states: str, whole: bool = False) -> Row[Any] | None:
+    """The newest run of a binding, or the newest in one of these states. whole: of those that go on from the cursor."""
     query = select(RUN).where(RUN.c.scope == scope, RUN.c.dry_run.is_(False))
+    if whole:
+        query = query.where(RUN.c.asked == "")
     if states:
         query = query.where(RUN.c.state.in_(states))
     with store.reading() as connection:

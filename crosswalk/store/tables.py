@@ -28,7 +28,7 @@ class Meta(Row, table=True):
 
 
 class Run(Row, table=True):
-    """One run of a binding and its account."""
+    """One run of a binding and its account. asked: records or a window that it was asked for; empty for a whole run."""
 
     __tablename__ = "run"
     id: str = Field(primary_key=True)
@@ -43,6 +43,7 @@ class Run(Row, table=True):
     dry_run: bool = False
     account: str = Field(default="{}", sa_type=Text)
     error: str = Field(default="", sa_type=Text)
+    asked: str = ""
 
 
 class Cursor(Row, table=True):

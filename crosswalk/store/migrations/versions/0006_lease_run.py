@@ -1,4 +1,4 @@
-"""Which run a lease is for, so that a run whose process is gone can be told from one that goes on"""
+"""Which run a lease is for, so that one whose process is gone can be told; and what a run was asked for"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("lease", sa.Column("run", sa.String(), nullable=False, server_default=""))
-    with op.batch_alter_table("lease") as table:
-        table.alter_column("run", server_default=None)
+    for name, column in (("lease", "run"), ("run", "asked")):
+        op.add_column(name, sa.Column(column, sa.String(), nullable=False, server_default=""))
+        with op.batch_alter_table(name) as table:
+            table.alter_column(column, server_default=None)
