@@ -67,6 +67,10 @@ slack_webhook = "{sink}"
 
 [owners.data]
 slack_webhook = "{sink}"
+
+[alerts]
+group_wait = 0
+digest = ""
 """
 
 

@@ -37,7 +37,7 @@ def due(store: Store, settings: Settings, now: datetime) -> None:
         with store.transaction("digest") as connection:
             if connection.execute(select(NOTIFICATION.c.id).where(NOTIFICATION.c.incident == name).limit(1)).first():
                 return
-            for channel in settings.channels:
+            for channel in routing.distinct(settings, settings.channels):
                 if routing.takes(settings, channel, "digest"):
                     outbox.enqueue(connection, name, channel, "digest", message, now)
     except Taken:

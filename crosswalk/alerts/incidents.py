@@ -33,7 +33,7 @@ from crosswalk.alerts.message import nobody
 from crosswalk.alerts.sending import Post, Sender
 from crosswalk.alerts.trouble import CONNECTION, HELD, RUN_DIED, RUN_FAILED, Trouble
 from crosswalk.clock import Clock
-from crosswalk.errors import SettingsError
+from crosswalk.errors import SettingsError, StoreError
 from crosswalk.http import redact
 from crosswalk.settings import Settings
 from crosswalk.store import audit, incidents_outbox
@@ -265,13 +265,13 @@ class Incidents:
         return bool(rows.listing(self.store, self.environment, limit=1))
 
     def _write(self, name: str, write: Callable[[Connection, datetime], T]) -> T:
-        """One transaction; once more when another process has opened the same incident in the same moment."""
+        """One transaction; once more when another process has changed the same incidents in the same moment."""
         for attempt in range(3):
             try:
                 with self.store.transaction(name) as connection:
                     return write(connection, self.clock.now())
-            except Taken:
-                if attempt == 2:
+            except StoreError as error:
+                if attempt == 2 or not (isinstance(error, Taken) or "deadlock" in error.what):
                     raise
         raise AssertionError
 

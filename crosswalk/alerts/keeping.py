@@ -140,7 +140,8 @@ def _is_told(connection: Connection, row: Row[Any], now: datetime) -> None:
 def _route(connection: Connection, settings: Settings, row: Row[Any]) -> list[str]:
     broken = outbox.broken(connection)
     if row.kind == CHANNEL_BROKEN:
-        return [name for name in settings.channels if name != row.step and name not in broken]
+        others = [name for name in settings.channels if name != row.step and name not in broken]
+        return routing.distinct(settings, others)
     return routing.channels(settings, owners(settings, row), broken)
 
 

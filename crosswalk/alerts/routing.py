@@ -46,7 +46,17 @@ def channels(settings: Settings, owners: Iterable[str], broken: Collection[str] 
     wanted = _once(channel for owner in known for channel in owner.channels)
     wanted = wanted or list(settings.alerts.channels) or list(settings.channels)
     good = [name for name in wanted if name not in broken]
-    return wanted if good else [name for name in settings.channels if name not in broken] or wanted
+    return distinct(settings, wanted if good else [n for n in settings.channels if n not in broken] or wanted)
+
+
+def distinct(settings: Settings, names: Iterable[str]) -> list[str]:
+    """Channels without those that lead where an earlier one leads: two owners may spell out the same place."""
+    places: dict[str, str] = {}
+    for name in names:
+        found = settings.channels.get(name)
+        place = f"{found.kind} {sorted((k, str(v)) for k, v in found.values.items())}" if found else name
+        places.setdefault(place, name)
+    return list(places.values())
 
 
 def escalation(settings: Settings, owners: Iterable[str]) -> list[tuple[str, str]]:

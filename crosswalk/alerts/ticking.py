@@ -87,7 +87,7 @@ def reroute(connection: Connection, settings: Settings, channel: str, now: datet
 
 def untold(connection: Connection, settings: Settings, name: str) -> str:
     """Why nobody has been told of an incident although somebody should have been; empty when all is well."""
-    row = rows.locked(connection, name)
+    row = rows.read(connection, name)
     if row is None or row.state == "resolved" or row.parent:
         return ""
     if row.untold:

@@ -27,6 +27,11 @@ def locked(connection: Connection, name: str) -> Row[Any] | None:
     return connection.execute(select(INCIDENT).where(INCIDENT.c.id == name).with_for_update()).one_or_none()
 
 
+def read(connection: Connection, name: str) -> Row[Any] | None:
+    """One incident as it stands."""
+    return connection.execute(select(INCIDENT).where(INCIDENT.c.id == name)).one_or_none()
+
+
 def put(transaction: Connection, /, **values: Any) -> Row[Any]:
     """Open an incident; the row. Raises Taken at commit or here when another process has just opened the same."""
     name = f"inc-{uuid.uuid4().hex[:8]}"
@@ -66,7 +71,7 @@ def matching(
             query = query.where(column == value)
     if kinds:
         query = query.where(INCIDENT.c.kind.in_(list(kinds)))
-    return list(connection.execute(query.order_by(INCIDENT.c.opened_at, INCIDENT.c.id).with_for_update()))
+    return list(connection.execute(query.order_by(INCIDENT.c.id).with_for_update()))
 
 
 def down(connection: Connection, environment: str, kind: str, connections: Collection[str]) -> str:

@@ -265,3 +265,23 @@ def test_held_rows_warn_by_rule_and_recover(world: World) -> None:
     told = world.titles()
     assert sorted(told[:2]) == ["3 rows held by 'required'", "3 rows held by 'tax type'"]
     assert told[2:] == ["recovered: 3 rows held by 'tax type'"]
+
+
+def test_two_channels_to_one_place_are_told_once(small: World) -> None:
+    """What concerns everybody is one message where two owners name the same webhook."""
+    incidents = small.incidents(HOOKED, HOOKED.replace("hook]", "twin]"), owners='channels = ["hook"]\n')
+    incidents.raise_(Trouble("clock_skew", "the clock is two minutes off", step="clock"))
+    incidents.send_due()
+    assert small.titles() == ["the clock is two minutes off"]
+
+
+def test_the_digest_comes_once_a_day_and_hides_nothing(world: World) -> None:
+    """At its hour each channel gets one digest: runs, rows, what is open, what is muted and why, what is stalest."""
+    incidents = world.incidents(BOT, alerts='digest = "12:00"\nzone = "Europe/Amsterdam"')
+    incidents.mute("binding", "orders", world.clock.now() + timedelta(days=3), "the shop moves", "eva")
+    incidents.raise_(failed())
+    world.later(incidents, 45 * HOUR, step=HOUR)
+    digests = [m.message["text"] for m in world.sink.messages if "Digest of" in m.message["text"]]
+    assert len(digests) == len(world.sink.messages) == 2, "and of the muted incident nothing else"
+    for part in ("0 in 24 hours", "orders failed: MappingError", "the shop moves", "by eva", "orders: never"):
+        assert part in digests[0], part
