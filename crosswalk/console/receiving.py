@@ -79,6 +79,6 @@ def serve(*, bare: bool = False, once: bool = False, with_parent: bool = False) 
         once: Work what waits now, and end.
         with_parent: End when the process that started this one has ended.
     """
-    from crosswalk.console import serving
+    import crosswalk.console.serving as serving
 
     return serving.work(bare=bare, once=once, with_parent=with_parent)

@@ -29,6 +29,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_SECONDS = 10.0
+HEARD_OUT = 8_000_000
+"""Bytes up to which a body that is too large is read and thrown away: whoever is cut off hears no answer."""
 READING = 4
 ID = re.compile(r"[0-9a-f]{32}")
 RETRY = (b"retry-after", b"5")
@@ -168,7 +170,7 @@ def _only(method: str, *allowed: str) -> _Answer | None:
 
 async def _body(headers: Mapping[bytes, bytes], receive: Receive, most: int) -> bytes:
     declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared[:20]) > most:
+    if declared.isdigit() and int(declared[:20]) > HEARD_OUT:
         raise _TooLarge
     chunks, size = [], 0
     while True:
@@ -177,10 +179,13 @@ async def _body(headers: Mapping[bytes, bytes], receive: Receive, most: int) -> 
             raise _Gone
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size > most:
+        if size > HEARD_OUT:
             raise _TooLarge
-        chunks.append(chunk)
+        if size <= most:
+            chunks.append(chunk)
         if not message.get("more_body", False):
+            if size > most:
+                raise _TooLarge
             return b"".join(chunks)
 
 

@@ -34,11 +34,14 @@ MAY = {
     "crosswalk.runs": {
         "crosswalk.delivery", "crosswalk.store", "crosswalk.connectors", "crosswalk.mapping", "crosswalk.frames",
         "crosswalk.schemas", "crosswalk.http", "crosswalk.clock", "crosswalk.errors", "crosswalk.settings",
-        "crosswalk.integration",
+        "crosswalk.integration", "crosswalk.webhooks",
     },
     "crosswalk.alerts": {
         "crosswalk.store", "crosswalk.http", "crosswalk.clock", "crosswalk.points", "crosswalk.errors",
         "crosswalk.settings", "crosswalk.settings_channels", "crosswalk.integration",
+    },
+    "crosswalk.webhooks": {
+        "crosswalk.store", "crosswalk.connectors", "crosswalk.clock", "crosswalk.errors", "crosswalk.settings",
     },
     "crosswalk.sandbox": {"crosswalk.clock"},
     "mappings": {"crosswalk.mapping", "crosswalk.schemas", "crosswalk.integration"},
@@ -107,7 +110,7 @@ def test_every_arrow_points_one_way() -> None:
         ("prefect", ("flows", "tasks", "crosswalk.prefect", "crosswalk.console")),
         ("slack_sdk", ("crosswalk.alerts",)),
         ("graphql", ("crosswalk.sandbox",)),
-        ("psycopg", ("crosswalk.connectors.database", "crosswalk.store")),
+        ("psycopg", ("crosswalk.connectors.database", "crosswalk.store", "crosswalk.http.limits_postgresql")),
     ],
 )
 def test_a_library_enters_by_one_door(library: str, where: tuple[str, ...]) -> None:

@@ -87,6 +87,13 @@ def post(address: str, path: str, body: bytes, headers: dict[str, str], method: 
 def place(folder: Path, started: Started) -> Iterator[Place]:
     """A receiver on a port of its own, in a thread of this process."""
     home(folder, started)
+    with opened(folder, started) as found:
+        yield found
+
+
+@contextmanager
+def opened(folder: Path, started: Started) -> Iterator[Place]:
+    """The same for a folder that is written already."""
     opened = houses.house(folder, started, SystemClock())
     writer = Writer(opened.store).start()
     try:
