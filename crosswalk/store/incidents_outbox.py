@@ -10,7 +10,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 
 from crosswalk.store.engine import Store
 from crosswalk.store.tables import ALERT_CHANNEL, NOTIFICATION
@@ -141,13 +141,6 @@ def counts(store: Store) -> dict[str, int]:
     with store.reading() as connection:
         rows = connection.execute(select(N.status, func.count()).group_by(N.status))
         return {str(status): int(count) for status, count in rows}
-
-
-def prune(store: Store, before: datetime, limit: int = 500) -> int:
-    """Forget what ended before an instant, in small batches; how many went."""
-    old = select(N.id).where(N.status.in_(ENDED), N.ended_at < before).limit(limit)
-    with store.transaction("alert-prune") as connection:
-        return connection.execute(delete(NOTIFICATION).where(N.id.in_(old))).rowcount
 
 
 def taken(connection: Connection, incident: str, channel: str, ref: str, now: datetime) -> None:

@@ -178,6 +178,7 @@ def test_a_failed_run_is_told_of_and_retried_from_the_ui(
     left = {path: n - before.get(path, 0) for path, n in folder.asked().items() if n != before.get(path, 0)}
     assert list(left) == ["PUT /api.xro/2.0/Payments"], "invoices were not sent again"
     assert ours(folder) == []
+    assert shown(folder).count("recovered: orders failed: AccessDenied") == 1
     before = folder.asked()
     assert prefect_run.run("orders").name == "Completed"
     assert folder.asked() == before, "a run with nothing left writes nothing"
