@@ -109,10 +109,11 @@ def _serve(home: Path, port: int, log: Path, keep: bool) -> Server:
 
 def start_worker(
     server: Mapping[str, str], *, pool: str = "crosswalk", log: Path, once: bool = False, keep: bool = False,
-    folder: Path | None = None, type: str = "process",
+    folder: Path | None = None, type: str = "process", limit: int | None = None,
 ) -> Child:  # fmt: skip
     """Start a worker of a pool. server: the environment of ``Server``.  once: take what is due now, then end."""
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", type]
+    command += ["--limit", str(limit)] if limit else []
     return _start([*command, "--run-once"] if once else command, dict(server), log, keep, folder)
 
 

@@ -35,7 +35,7 @@ from crosswalk.prefect_warm.pool import Process, Warm
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State, WorkPool
-    from prefect.client.schemas.responses import DeploymentResponse
+    from prefect.client.schemas.responses import DeploymentResponse, WorkerFlowRunResponse
 
 TYPE = "crosswalk-warm"
 CANCEL_SECONDS = 3.0
@@ -118,6 +118,7 @@ class Starter:
 
     def __init__(self, job: Job, control: ControlChannel) -> None:
         self._job, self._control = job, control
+        self.over = False  # the process ended by itself, and the executor reports it
 
     async def start(
         self, flow_run: FlowRun, task_status: anyio.abc.TaskStatus[ProcessHandle] = anyio.TASK_STATUS_IGNORED
@@ -135,6 +136,7 @@ class Starter:
         task_status.started(ProcessHandle(handle, create_isolated_termination_scope(process.pid)))
         try:
             await asyncio.wrap_future(process.ended)
+            self.over = True
         except asyncio.CancelledError:
             with anyio.CancelScope(shield=True):
                 await end(process)
@@ -286,16 +288,18 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
         with ExitStack() as stack:
             folder = configuration.working_dir or stack.enter_context(tempfile.TemporaryDirectory(suffix="crosswalk"))
             job = ground.hooks.jobs[flow_run.id] = Job(self._warm, configuration, str(folder))
+            starter = Starter(job, ground.control)
             executor = FlowRunExecutor(
-                flow_run=flow_run, starter=Starter(job, ground.control), process_manager=ground.processes,
+                flow_run=flow_run, starter=starter, process_manager=ground.processes,
                 state_proposer=ground.states, hook_runner=ground.hooks,
                 get_attempt_conclusion=ground.control.get_conclusion, propose_submitting=False,
             )  # fmt: skip
             try:
                 return await self._execute(flow_run, executor, started)
             except asyncio.CancelledError:
-                with anyio.CancelScope(shield=True):
-                    await ground.crashed(flow_run, STOPPED)
+                if not starter.over:
+                    with anyio.CancelScope(shield=True):
+                        await ground.crashed(flow_run, STOPPED)
                 raise
             finally:
                 if ground.hooks.jobs.get(flow_run.id) is job:
@@ -320,6 +324,12 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
             self._reported.discard(flow_run.id)
             return
         await super()._propose_crashed_state(flow_run, message, client)
+
+    async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
+        """Without runs whose former attempt is not wound up: a second slot for the same run would end the worker."""
+        return [
+            one for one in await super()._get_scheduled_flow_runs() if one.flow_run.id not in self._ground.hooks.jobs
+        ]
 
     async def kill_infrastructure(
         self, infrastructure_pid: str, configuration: WarmConfiguration, grace_seconds: int = 30

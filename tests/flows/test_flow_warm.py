@@ -87,7 +87,7 @@ def work(server: Server, place: Path) -> Child:
         "PYTHONPATH": os.pathsep.join([str(KILLING), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }  # fmt: skip
     return prefect_server.start_worker(
-        settings, pool=POOL, log=place / "worker.log", folder=servers.REPOSITORY, type="crosswalk-warm"
+        settings, pool=POOL, log=place / "worker.log", folder=servers.REPOSITORY, type="crosswalk-warm", limit=4
     )
 
 
@@ -193,7 +193,7 @@ def test_a_killed_warm_run_is_told_of_and_goes_on(folder: Folder, odd: Odd, depl
 
 
 def test_a_killed_run_harms_no_other(odd: Odd) -> None:
-    """A killed process shows as Crashed once, at once, with its hook called; a retry completes; others go on."""
+    """A killed process shows as Crashed once, at once; a retry completes though its hook still runs; others go on."""
     (killed, file), (other, another) = odd.start("wait"), odd.start("wait")
     pid = facts(file)["pid"]
     facts(another)

@@ -24,7 +24,8 @@ def about() -> dict[str, Any]:
 
 
 def called(flow: Any, flow_run: Any, state: Any) -> None:
-    """A hook; writes down why it was called."""
+    """A hook; takes its time and writes down why it was called."""
+    time.sleep(2)
     Path(flow_run.parameters["place"] + ".hook").write_text(f"{state.name} {state.message}", encoding="utf-8")
 
 
