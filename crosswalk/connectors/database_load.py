@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.schema import CreateTable, DropTable
 
 from crosswalk.connectors.database_dialect import Dialect
@@ -79,6 +80,14 @@ def compare(connection: sa.Connection, dialect: Dialect, table: Table, heads: sa
         gone, sa.and_(gone.c.table == table.name, gone.c.key == sa.cast(heads.c.key, sa.Text))
     )
     known = sa.select(heads.c.n, fate).select_from(joined).subquery()
+    if dialect.name == "postgresql":
+        # One text with a digit a row: a row of an answer costs more than comparing it did.
+        ordered: sa.ColumnElement[str] = aggregate_order_by(sa.literal_column("''"), known.c.n)
+        digits = sa.select(sa.func.string_agg(sa.cast(known.c.fate, sa.Text), ordered))
+        told = connection.execute(digits).scalar_one() or ""
+        codes = np.frombuffer(told.encode(), dtype=np.int8) - np.int8(ord("0"))
+        _exactly(len(codes), count, table)
+        return codes
     found = connection.execute(sa.select(known.c.n, known.c.fate).where(known.c.fate != UNCHANGED)).all()
     codes = np.full(count, UNCHANGED, dtype=np.int8)
     if found:

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from crosswalk.delivery.names import Names
 from crosswalk.errors import Unbalanced
 from crosswalk.mapping.language import Mapping
 from crosswalk.mapping.outcome import Outcome
@@ -73,7 +74,7 @@ class Seen:
     A chunk counts in a ``fork`` that is joined when its commit stands, so that a chunk can be tried again.
     """
 
-    records: set[int] = field(default_factory=set)
+    records: Names = field(default_factory=Names)
     parts: set[int] = field(default_factory=set)
     still: dict[int, str] = field(default_factory=dict)
     loaded: dict[str, int] = field(default_factory=dict)
@@ -88,7 +89,7 @@ class Seen:
 
     def join(self, chunk: Seen) -> None:
         """Take in what a chunk added."""
-        self.records |= chunk.records
+        self.records.join(chunk.records)
         self.parts |= chunk.parts
         for name in chunk.parts:
             self.still.pop(name, None)
@@ -107,6 +108,16 @@ class Seen:
             return False
         self.records.add(name)
         return True
+
+    def record_all(self, keys: Sequence[str]) -> set[str]:
+        """As ``record``, for many at once; those that this run had not read before."""
+        numbers = set(map(hash, keys))
+        whole = len(numbers) == len(keys) and not self.records.meets(numbers)
+        if not whole or (self.before is not None and self.before.records.meets(numbers)):
+            return {key for key in keys if self.record(key)}
+        self.read += len(keys)
+        self.records.join(Names(numbers))
+        return set(keys)
 
     def wrote(self, name: Name) -> bool:
         """Whether the fate of this part stands in a row that this run, or an earlier chunk of it, has written."""

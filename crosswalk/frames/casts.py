@@ -62,6 +62,12 @@ def cast(values: pa.Array, field: Field) -> tuple[pa.Array, pa.Array | None]:
     return (convert(fits) if fits.null_count < len(fits) else pa.nulls(len(values), arrow)), bad
 
 
+def iso(instants: pa.Array) -> pa.Array:
+    """Instants as ``2026-11-23T09:00:00.000000Z``. Without its zone, which is UTC, the cast is thirty times cheaper."""
+    written = instants.cast(pa.timestamp("us")).cast(pa.string())
+    return pc.binary_join_element_wise(pc.replace_substring(written, " ", "T"), "Z", "")
+
+
 def misfit(field: Field) -> str:
     """What is said of a value that does not fit."""
     arrow = field.type.arrow

@@ -12,6 +12,9 @@ from crosswalk.schemas.base import Record
 
 PARENT = "_parent"
 
+# A run is a long row of chunks: the system's allocator gives their memory back, Arrow's own keeps a tenth of it.
+pa.set_memory_pool(pa.system_memory_pool())
+
 
 @dataclass(frozen=True)
 class Frame:

@@ -51,7 +51,7 @@ def parse(record: Record, raws: Sequence[bytes]) -> Parsed:
     objects = [row for row, raw in enumerate(raws) if _is_object(raw, row, refusals)]
     nested, rows = read(raws, objects, how, refusals)
     _refuse_drift(record, len(raws), refusals)
-    columns = _Columns(refusals, nul=any(_NUL in raw for raw in raws), records=len(raws))
+    columns = _Columns(refusals, nul=_has_nul(raws), records=len(raws))
     frame = columns.frame(record, nested, pa.array(rows, pa.int64()), "")
     kept = pa.array(rows, pa.int64())
     if len(refusals):
@@ -65,11 +65,17 @@ def parse(record: Record, raws: Sequence[bytes]) -> Parsed:
 
 def _is_object(raw: bytes, row: int, refusals: Refusals) -> bool:
     # A null as the first record kills the process inside Arrow, so nothing but objects may reach it.
+    if raw[:1] == b"{":
+        return True
     start = raw.lstrip()[:4]
     if start[:1] == b"{":
         return True
     refusals.add(row, "", "is null" if start == b"null" else "is no object" if start else "is empty")
     return False
+
+
+def _has_nul(raws: Sequence[bytes]) -> bool:
+    return any(_NUL in b"\n".join(raws[at : at + SAMPLE]) for at in range(0, len(raws), SAMPLE))
 
 
 class _Columns:

@@ -76,7 +76,7 @@ class Bodies:
 
     folder: Path
     longest: int = 64 * 1024
-    brief: int = 8 * 1024
+    brief: int = 4 * 1024
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crosswalk.errors import MappingError
+from crosswalk.frames.casts import iso
 from crosswalk.frames.frame import PARENT, Frame
 from crosswalk.mapping.build import Built, plain
 from crosswalk.mapping.context import Context
@@ -35,13 +36,16 @@ def apply(mapping: Mapping, frame: Frame, context: Context) -> Outcome:
 
     Raises MappingError when the frame is of another record, or a table that the rules need is not there.
     """
+    return _Run(mapping, mapping.built, in_scope(mapping, frame, context)).outcome()
+
+
+def in_scope(mapping: Mapping, frame: Frame, context: Context) -> Scope:
+    """The rows that a mapping sees of a frame. Raises MappingError."""
     if frame.record.name != mapping.source.name:
         raise MappingError(f"{mapping.title!r} maps {mapping.source.name}, and was given {frame.record.name}.")
     tables = Tables(context.tables_dir or mapping.tables, context.overrides)
     scope = Scope(frame, context, tables)
-    if mapping.each:
-        scope = scope.into(mapping.each)[0]
-    return _Run(mapping, mapping.built, scope).outcome()
+    return scope.into(mapping.each)[0] if mapping.each else scope
 
 
 @dataclass(frozen=True)
@@ -351,9 +355,9 @@ def _versions(record: Scope) -> pa.Array:
     if not name:
         return pa.repeat(pa.scalar(""), len(record))
     values = record.column(name)
-    text = values.cast(pa.string())
     if pa.types.is_timestamp(values.type):
-        return pc.replace_substring(text, " ", "T")
+        return iso(values)
+    text = values.cast(pa.string())
     return pc.utf8_lpad(text, 20, "0") if pa.types.is_int64(values.type) else text
 
 

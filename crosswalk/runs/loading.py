@@ -27,8 +27,7 @@ def commit(session: Session, validated: Validated, chunk: Chunk) -> None:
     """
     store, now, seen, position = session.store, session.clock.now(), session.seen.fork(), session.position
     whole(session, validated, {n.key for n in chunk.names()})
-    for key in validated.keys:
-        seen.record(key)
+    seen.record_all(validated.keys)
     with store.transaction("plan") as connection:
         assert session.lease is not None
         session.lease.check(connection)

@@ -46,9 +46,9 @@ def load(session: Session, validated: Validated, chunk: Chunk) -> None:
     """
     database: Database = session.target
     seen = session.seen.fork()
-    first = {key for key in validated.keys if seen.record(key)}
+    first = seen.record_all(validated.keys)
     loading.whole(
-        session, validated, {n.key for n in chunk.names()} | {k for _, o in chunk.tables for k in o.keys.to_pylist()}
+        session, validated, {n.key for n in chunk.names()}.union(*(o.keys.to_pylist() for _, o in chunk.tables))
     )
     holds = list(chunk.held)
     parts: list[Outcome] = []
@@ -117,7 +117,11 @@ def _rows(
     """Load every part; what this run sees for the first time apart from what it has seen before."""
     counted, again = Loaded(), Loaded()
     for outcome in parts:
-        new = pa.array([key in first for key in outcome.keys.to_pylist()], pa.bool_())
+        keys = outcome.keys.to_pylist()
+        if first.issuperset(keys):
+            counted += _write(database, outcome, connection)
+            continue
+        new = pa.array([key in first for key in keys], pa.bool_())
         for mask, repeated in ((new, False), (pc.invert(new), True)):
             rows = pc.indices_nonzero(mask).to_pylist()
             if not rows:
@@ -196,4 +200,4 @@ def _count(
     seen.count("skipped", left_out.total())
     seen.left_out += left_out
     seen.yielded += len([n for n in chunk.names() if n.key in first])
-    seen.yielded += sum(len([k for k in o.keys.to_pylist() if k in first]) for _, o in chunk.tables)
+    seen.yielded += sum(sum(map(first.__contains__, o.keys.to_pylist())) for _, o in chunk.tables)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 
 from crosswalk.delivery.plan import Chunk
 from crosswalk.delivery.wanted import gather, leftovers
+from crosswalk.frames.casts import iso
 from crosswalk.frames.frame import Frame
+from crosswalk.mapping.language import Mapping
 from crosswalk.mapping.outcome import Outcome
 from crosswalk.runs.extract import Raw
 from crosswalk.runs.session import Session
@@ -86,10 +88,8 @@ def version_texts(frame: Frame, record: Record) -> list[str]:
     if not record.version:
         return [""] * len(frame)
     column = frame[record.version]
-    text = column.cast(pa.string())
-    if pa.types.is_timestamp(column.type):
-        text = pc.replace_substring(text, " ", "T")
-    return [v or "" for v in text.to_pylist()]
+    text = iso(column) if pa.types.is_timestamp(column.type) else column.cast(pa.string())
+    return pc.fill_null(text, "").to_pylist()  # type: ignore[no-any-return]
 
 
 def name(record: Record, raw: bytes) -> tuple[str, str]:
@@ -113,9 +113,7 @@ def transform(session: Session, validated: Validated) -> Chunk:
     """Apply every mapping of the integration. Raises Unbalanced when a row comes out of none of the three doors."""
     chunk = Chunk(held=list(validated.held))
     digests = session.digests()
-    for rank, mapping in enumerate(session.integration.parts):
-        outcome = _checked(mapping.apply(validated.frame, session.context))
-        whole(mapping, validated.frame, outcome)
+    for rank, (mapping, outcome) in enumerate(outcomes(session, validated)):
         add, parts = gather, len(outcome.frame) + len(outcome.held) + len(outcome.skipped)
         if session.integration.to_database:
             chunk.tables.append((mapping, outcome))
@@ -125,6 +123,14 @@ def transform(session: Session, validated: Validated) -> Chunk:
         if _parts(chunk) - before != parts:
             raise lost(f"{mapping.title!r} made {parts} parts, and {_parts(chunk) - before} of them go on")
     return chunk
+
+
+def outcomes(session: Session, validated: Validated) -> Iterator[tuple[Mapping, Outcome]]:
+    """What every mapping makes of a chunk, checked against the target's own schema. Writes nothing."""
+    for mapping in session.integration.parts:
+        outcome = _checked(mapping.apply(validated.frame, session.context))
+        whole(mapping, validated.frame, outcome)
+        yield mapping, outcome
 
 
 def _parts(chunk: Chunk) -> int:
