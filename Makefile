@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop test check contract crash bench lock docs clean
+.PHONY: help setup demo demo-stop test check contract crash chaos bench load lock docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -57,6 +57,12 @@ bench: setup .bench/.installed ## measure the main job beside a floor and dlt; R
 .PHONY: bench-executor
 bench-executor: setup ## measure what starting a run costs, process worker and warm worker; OUT=file.json keeps the figures
 	@$(BIN)/python -m bench.executor $(if $(RUNS),--runs $(RUNS)) $(if $(OUT),--out $(OUT))
+
+chaos: setup ## what breaks systems, stores and networks, as a table; OUT=file.json keeps the figures, ONLY="R4 R11" picks
+	@$(BIN)/python tests/chaos/run.py $(ONLY)
+
+load: setup ## events/s and p99 of the receiver beside a bare endpoint, and event to target; RATE SECONDS PREFECT OUT
+	@$(BIN)/python tests/load/receiver.py
 
 lock: setup ## resolve the dependencies again
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --all-extras --group dev pyproject.toml -o requirements.lock

@@ -9,7 +9,7 @@ from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
-from crosswalk.alerts import notify
+from crosswalk.alerts import notify, outages
 from crosswalk.alerts.incidents import Incidents
 from crosswalk.errors import CrosswalkError
 from crosswalk.http import redact
@@ -65,7 +65,9 @@ def drain(house: House, words: list[str], wrong: list[str]) -> None:
 
 def tell(house: House, words: list[str], wrong: list[str]) -> None:
     """Send what is due of incidents: reminders, escalations, the digest, what waited for a channel."""
-    sent = Incidents(house.store, house.settings, house.clock).send_due()
+    incidents = Incidents(house.store, house.settings, house.clock)
+    outages.keep(incidents)
+    sent = incidents.send_due()
     words += [f"{sent} alert message{'s' if sent > 1 else ''} sent"] if sent else []
 
 
