@@ -6,7 +6,6 @@ a number with too many digits) is found by halving.
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Callable
@@ -145,7 +144,7 @@ def _try(raws: list[bytes], how: Plan) -> pa.StructArray | None:
             return None
     try:
         table = pj.read_json(
-            io.BytesIO(body),
+            pa.BufferReader(body),
             # One block: a record longer than the block would be refused.
             read_options=pj.ReadOptions(use_threads=False, block_size=len(body) + 64),
             parse_options=pj.ParseOptions(explicit_schema=how.schema, unexpected_field_behavior="ignore"),

@@ -128,6 +128,7 @@ def _read(current: Session, steps: Steps) -> None:
         steps.progress(sketch(current))
         if raw.last:
             break
+        del raw, validated, chunk  # before the next one is read, or two chunks are in memory
     if not current.unread and (again := release.due(current)):
         release.again(current, again, steps)
 
