@@ -1,7 +1,8 @@
 """The kill sweep: a process is killed after every write to the store and around every request, and recovered twice.
 
-``python tests/crash/sweep.py`` sweeps every point on SQLite and PostgreSQL with batches of 1 and of 50. It prints the
-points, the effects lost and the effects doubled, and with ``OUT=file.json`` writes them there.
+``python tests/crash/sweep.py`` sweeps every point on SQLite and PostgreSQL with batches of 1 and of 50; with
+``--again N`` it kills the restart too, at N sampled pairs of points. It prints the points, the effects lost and the
+effects doubled, and with ``OUT=file.json`` writes them there.
 """
 
 from __future__ import annotations
@@ -106,21 +107,22 @@ def kill(ground: Place, batch: int, number: int, later: bool, edited: bool, repo
     report.recoveries += 1
     if code:
         report.wrong.append(f"{where}: recovery ended with {code}: {errors.read_text()[-600:]}")
-    _judge(ground, where, report)
+    judge(ground, where, report)
 
 
-def _judge(ground: Place, where: str, report: Report) -> None:
+def judge(ground: Place, where: str, report: Report, kills: int = 1) -> None:
+    """Compare what the practice systems hold and have counted with what they should, after this many kills."""
     wrong = ground.control.verdict("S1")
     report.lost += sum(1 for line in wrong if line.endswith("missing"))
     report.doubled += sum(1 for line in wrong if "there twice" in line or "should not be there" in line)
     report.wrong += [f"{where}: {line}" for line in wrong]
-    report.wrong += [f"{where}: {line}" for line in journal_differs(ground)]
+    report.wrong += [f"{where}: {line}" for line in journal_differs(ground, kills)]
 
 
-def journal_differs(ground: Place) -> list[str]:
+def journal_differs(ground: Place, kills: int = 1) -> list[str]:
     """Where the journal and the practice systems' own counts disagree.
 
-    The one request that was under way when its process was killed may or may not have arrived; the journal shows it as
+    A request that was under way when its process was killed may or may not have arrived; the journal shows it as
     open. Every other one is in both.
     """
     entries = SqliteJournal(ground.folder / "home" / ".crosswalk" / "journal.db", ground.clock).entries()
@@ -128,8 +130,8 @@ def journal_differs(ground: Place) -> list[str]:
     arrived = sum(counts[system]["total"] for system in ("shopify", "xero"))
     answered = sum(1 for e in entries if e.outcome in ("answered", "lost"))
     under_way = sum(1 for e in entries if e.outcome is None)
-    if under_way > 1:
-        return [f"the journal shows {under_way} requests under way, one process was killed"]
+    if under_way > kills:
+        return [f"the journal shows {under_way} requests under way, and {kills} processes were killed"]
     if not answered <= arrived <= answered + under_way:
         return [f"the journal has {answered} requests and {under_way} under way, the systems counted {arrived}"]
     return []
@@ -173,6 +175,8 @@ def main() -> int:
     parser.add_argument("--databases", default="sqlite,postgresql")
     parser.add_argument("--batches", default="1,50")
     parser.add_argument("--every", type=int, default=1, help="only every so many-th point")
+    parser.add_argument("--again", type=int, default=0, help="instead, so many restarts that are killed as well")
+    parser.add_argument("--seed", type=int, default=1, help="of the points that --again chooses")
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
     options = parser.parse_args()
     total, by_database = Report(), {}
@@ -180,11 +184,11 @@ def main() -> int:
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="crash", dir=memory) as folder, ExitStack() as stack:
         for database in options.databases.split(","):
-            stores = _stores(stack, database, options.workers)
+            stores = stores_of(stack, database, options.workers)
             found = Report()
             for batch in map(int, options.batches.split(",")):
                 began = time.monotonic()
-                report = sweep(Path(folder) / database, stores, batch, options.every)
+                report = _one(Path(folder) / database, stores, batch, options)
                 print(
                     f"{database}, batches of {batch}: {report.points} points, {report.recoveries} recoveries, "
                     f"{report.effects} effects each, {report.lost} lost, {report.doubled} doubled, "
@@ -205,7 +209,17 @@ def main() -> int:
     return 1 if total.wrong else 0
 
 
-def _stores(stack: ExitStack, database: str, workers: int) -> list[str]:
+def _one(folder: Path, stores: list[str], batch: int, options: argparse.Namespace) -> Report:
+    if not options.again:
+        return sweep(folder, stores, batch, options.every)
+    import again
+
+    parts = len(options.databases.split(",")) * len(options.batches.split(","))
+    return again.again(folder, stores, batch, -(-options.again // parts), options.seed)
+
+
+def stores_of(stack: ExitStack, database: str, workers: int) -> list[str]:
+    """A store for each worker: "" for SQLite, or the URL of an empty database, there as long as the stack."""
     if database == "sqlite":
         return [""] * workers
     from servers.postgres import serve
