@@ -153,11 +153,17 @@ def _wrong(
     store: Store, binding: Binding, one: Standing, last: Row[Any] | None, alive: bool, fresh: Any
 ) -> list[str]:  # fmt: skip
     from crosswalk.store import ledger
+    from crosswalk.store.breakers import Breakers
 
     now = store.clock.now()
     if last is None:
         return ["it has never run"]
-    found = []
+    found = [
+        f"{outage.connection.split('/')[1]} is away since {show.when(outage.since)}: {outage.why}; it is tried again "
+        f"at {show.when(outage.next_try)}, and what waits is sent then"
+        for outage in Breakers(store).outages()
+        if outage.connection in (binding.source.key, binding.target.key)
+    ]
     if last.state == "failed":
         found.append(f"the last run failed: {one.error.splitlines()[0] if one.error else 'without a word'}")
     if last.state == "running" and not alive:

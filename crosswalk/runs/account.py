@@ -80,7 +80,7 @@ class Account:
             return ""
         many = "1 record waits" if self.waiting == 1 else f"{self.waiting:,} records wait"
         told = f"{many} to be delivered, the oldest since {self.waiting_since[:16].replace('T', ' ')} UTC"
-        return f"{told}; the next run or `crosswalk upkeep` sends the newest version of each, nothing has to be done"
+        return f"{told}; the next run or upkeep sends the newest version of each, nothing has to be done"
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
