@@ -10,7 +10,7 @@ import abc
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as default
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ from crosswalk.connectors.facts import (
     AuthWay,
     Key,
     LookUp,
+    Measure,
     Never,
     Operation,
     Order,
@@ -52,6 +53,7 @@ __all__ = [
     "Item",
     "Key",
     "LookUp",
+    "Measure",
     "Never",
     "Operation",
     "Order",
@@ -270,6 +272,11 @@ class Connector(abc.ABC):
     def current(self, resource: str, ids: Sequence[str]) -> dict[str, Found]:
         """Target records by id as they stand now; one that is gone is left out."""
         raise self._cannot(resource, "current")
+
+    def standing(self, resource: str, first: date, past: date) -> Iterator[Found]:
+        """Every target record whose ``Measure.date`` lies from ``first`` to the day before ``past``, read as a listing,
+        those that are gone among them; all of the resource where its measure has no date."""
+        raise self._cannot(resource, "standing")
 
     def _cannot(self, resource: str, op: str) -> SettingsError:
         return SettingsError(f"{self.system.title} is not written to by {op!r} of {resource}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,11 +21,11 @@ from crosswalk.clock import Clock
 from crosswalk.connectors import database_load as loading
 from crosswalk.connectors.database_dialect import Dialect
 from crosswalk.connectors.database_fence import pass_fence
-from crosswalk.connectors.database_layout import Table, layout
+from crosswalk.connectors.database_layout import VERSION, Table, layout
 from crosswalk.connectors.database_postgresql import PostgreSQL
 from crosswalk.connectors.database_read import read
-from crosswalk.connectors.database_rows import Unfit, hashes, newest, unloadable
-from crosswalk.connectors.database_schema import stand
+from crosswalk.connectors.database_rows import Unfit, hashes, newest, text, unloadable
+from crosswalk.connectors.database_schema import stand, target
 from crosswalk.connectors.database_sqlite import SQLite, same_file
 from crosswalk.errors import Drift, Incomplete, Invalid, SettingsError
 from crosswalk.frames.frame import Frame
@@ -193,6 +194,20 @@ class Database:
         table = self._prepared(record)
         with self.transaction() as connection:
             return read(connection, self.dialect, record, table, keys)
+
+    def between(self, record: Record, column: str, low: Any, high: Any) -> dict[str | int, str]:
+        """The version of every row of a prepared record whose column lies from ``low`` to before ``high``, by key.
+
+        column: of the record, or none for the version itself.
+        """
+        table = self._prepared(record)
+        ends = pa.array([low, high], table.columns[column] if column else pa.string())
+        low, high = (text(ends) if self.dialect.name == "sqlite" else ends).to_pylist()
+        with self.transaction() as connection:
+            there = target(table, self.dialect)
+            by = there.c[column or VERSION]
+            chosen = sa.select(there.c[table.key[0]], there.c[VERSION]).where(by >= low, by < high)
+            return {row[0]: row[1] for row in connection.execute(chosen)}
 
     def remove(
         self,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from decimal import Decimal
+from typing import Any, Literal
 
 from crosswalk.errors import SettingsError
 from crosswalk.http.answer import Classify, Tell, classify
@@ -101,6 +102,23 @@ class Operation:
     money: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How records of a resource are counted and summed when both systems are compared.
+
+    date: the field that says in which period a record belongs; a record without one belongs where its version does.
+    money: the field with its amount; nothing is summed without one.  currency: dotted; the connection's without one.
+    taxes: the amount by tax code, of a record that we send and of one as the system shows it.
+    own: everything that lives there is ours or a finding; else only what carries our reference can be one.
+    """
+
+    date: str = ""
+    money: str = ""
+    currency: str = ""
+    taxes: Callable[[Mapping[str, Any]], dict[str, Decimal]] | None = None
+    own: bool = False
+
+
 @dataclass(frozen=True)
 class Resource:
     """One kind of record of a system.
@@ -110,6 +128,7 @@ class Resource:
     before the vendor's now that a window ends. grain: smallest step of the cursor column in seconds. matched_by: how
     the members of an answer are matched to what was sent. found_by: what finds a record whose answer was lost.
     finds: fields by which a record that somebody else made can be found, and so a mapping may ``match``.
+    measure: what is counted and summed when both systems are compared; None where its records cannot be listed.
     """
 
     record: Record
@@ -123,6 +142,7 @@ class Resource:
     matched_by: str = ""
     found_by: str = ""
     finds: tuple[str, ...] = ()
+    measure: Measure | None = None
 
     @property
     def name(self) -> str:

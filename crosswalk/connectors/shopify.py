@@ -15,6 +15,7 @@ from crosswalk.connectors.base import (
     AuthWay,
     Check,
     Connector,
+    Measure,
     Page,
     Resource,
     Setting,
@@ -62,9 +63,12 @@ DEEPEST = 20_000
 NODES = 25
 ORDERS_BORDER = timedelta(days=60)
 
+SALES = Measure("processedAt", "totalPriceSet.shopMoney.amount", "currencyCode")
 # The search index is behind by seconds to minutes.
 RESOURCES = (
-    Resource(schema.Order, order="keyset", lookback=600, settle=60, scopes=("read_orders", "read_customers")),
+    Resource(
+        schema.Order, order="keyset", lookback=600, settle=60, scopes=("read_orders", "read_customers"), measure=SALES
+    ),
     Resource(schema.Customer, order="keyset", lookback=600, settle=60, scopes=("read_customers",)),
     Resource(schema.Product, order="keyset", lookback=600, settle=60, scopes=("read_products",)),
 )
@@ -206,21 +210,19 @@ class Shopify(Connector):
     def _pages(self, facts: Resource, window: Window, resume: str | None) -> Iterator[Page]:
         shape = SHAPES[facts.name]
         since, after, seen = _resumed(resume, window)
+        followed: set[str | None] = {after}
         while True:
             variables = {"after": after, "query": search(since, window.until)}
             records, rest = self._page(facts, variables)
-            info = rest["data"][shape.field].get("pageInfo") or {}
+            after = graphql.onward(rest["data"][shape.field].get("pageInfo"), followed, f"Shopify's {shape.field}")
             kept = [self._whole(facts, raw) for raw in records if not shape.by_day or _inside(raw, window)]
             seen += len(records)
-            if info.get("hasNextPage") is not True:
+            if after is None:
                 yield Page(kept, None, self._count(shape, window), self.client.vendor_now(), window)
                 return
-            if info.get("endCursor") in (None, after):
-                raise Incomplete(f"Shopify's {shape.field} say that there is a next page and give no new cursor to it")
-            after = str(info["endCursor"])
             last = instant(peek(records[-1], facts.record.version)) if records else None
             if seen >= DEEPEST and last is not None and (since is None or last > since):
-                since, after, seen = last, None, 0
+                since, after, seen, followed = last, None, 0, set()
             yield Page(kept, _token(since, after, seen), None, self.client.vendor_now(), window)
 
     def _count(self, shape: Shape, window: Window) -> int | None:

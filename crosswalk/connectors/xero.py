@@ -7,10 +7,10 @@ A create is a PUT, which refuses a number that exists; an update is a POST with 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from crosswalk.connectors import xero_answers, xero_check, xero_lookup
+from crosswalk.connectors import xero_answers, xero_check, xero_listing, xero_lookup
 from crosswalk.connectors.base import (
     Answer,
     AuthWay,
@@ -20,6 +20,7 @@ from crosswalk.connectors.base import (
     Frozen,
     Item,
     Key,
+    Measure,
     Operation,
     Page,
     Resource,
@@ -64,6 +65,9 @@ SHAPES: Mapping[str, Shape] = {
     "xero.allocations": Shape("CreditNotes", "CreditNoteID", list="Allocations"),
 }
 
+DOCUMENT = Measure("Date", "Total", "CurrencyCode", xero_listing.by_tax, own=True)
+PAID = Measure("Date", "Amount", own=True)
+
 
 def _document(path: str, marker: str) -> tuple[Operation, ...]:
     """An invoice or a credit note: money, so the target's own version is compared before it is changed."""
@@ -91,6 +95,7 @@ RESOURCES = (
         matched_by="ContactNumber (create), ContactID (update)",
         found_by="ContactNumber",
         finds=("EmailAddress", "Name"),
+        measure=Measure(),
     ),
     Resource(
         schema.Invoice,
@@ -100,6 +105,7 @@ RESOURCES = (
         matched_by="InvoiceNumber (create), InvoiceID (update, remove)",
         found_by="InvoiceNumber",
         finds=("Reference",),
+        measure=DOCUMENT,
     ),
     Resource(
         schema.CreditNote,
@@ -109,6 +115,7 @@ RESOURCES = (
         matched_by="CreditNoteNumber (create), CreditNoteID (update, remove)",
         found_by="CreditNoteNumber",
         finds=("Reference",),
+        measure=DOCUMENT,
     ),
     Resource(
         schema.Payment,
@@ -117,6 +124,7 @@ RESOURCES = (
         operations=_PAYMENT,
         matched_by="Reference (create), PaymentID (remove)",
         found_by="Reference among the payments of its invoice",
+        measure=PAID,
     ),
     Resource(
         schema.RefundPayment,
@@ -125,6 +133,7 @@ RESOURCES = (
         operations=_PAYMENT,
         matched_by="Reference (create), PaymentID (remove)",
         found_by="Reference among the payments of its credit note",
+        measure=PAID,
     ),
     Resource(
         schema.Allocation,
@@ -238,9 +247,11 @@ class Xero(Connector):
             if answer.status == 304:
                 return Part([], False, 0, self.client.vendor_now())
             records, rest = rows(answer.body, shape.path)
-            pages = rest.get("pagination") or {}
-            more = page < pages["pageCount"] if "pageCount" in pages else len(records) >= PAGE
-            return Part(records, bool(more), pages.get("itemCount"), self.client.vendor_now())
+            told = rest.get("pagination")
+            pages = told if isinstance(told, dict) else {}
+            # A full page is followed whatever the count says: one too low would cut the listing.
+            more = len(records) >= PAGE or page < int(pages.get("pageCount") or 0)
+            return Part(records, more, pages.get("itemCount"), self.client.vendor_now())
 
         return restarted(ask, lambda raw: instant(peek(raw, "UpdatedDateUTC")), window, resume)
 
@@ -304,6 +315,12 @@ class Xero(Connector):
         if field not in facts.finds:
             raise self._cannot(resource, f"find by {field}")
         return xero_lookup.find(self, SHAPES[facts.name], field, values)
+
+    def standing(self, resource: str, first: date, past: date) -> Iterator[Found]:
+        facts = self.system.resource(resource)
+        if facts.measure is None:
+            raise self._cannot(resource, "standing")
+        return xero_listing.standing(self, SHAPES[facts.name], facts.measure.date, first, past)
 
     def _member(self, resource: str, op: str, item: Item) -> Mapping[str, Any]:
         """What is sent for one record."""

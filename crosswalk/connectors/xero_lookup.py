@@ -32,7 +32,7 @@ def current(xero: Reads, shape: Shape, ids: Sequence[str]) -> dict[str, Found]:
     if shape.ids:
         for some in _some(ids):
             for raw in _listed(xero, shape, ("IDs", ",".join(some))):
-                record = _found(shape, raw)
+                record = as_found(shape, raw)
                 found[record.target_id] = record
         return found
     for one in ids:
@@ -42,7 +42,7 @@ def current(xero: Reads, shape: Shape, ids: Sequence[str]) -> dict[str, Found]:
         except NotFound:
             continue
         for raw in rows(answer.body, shape.path)[0]:
-            record = _found(shape, raw)
+            record = as_found(shape, raw)
             kept = _allocation(record, invoice) if shape.list else record
             if kept is not None:
                 found[one] = kept
@@ -60,7 +60,7 @@ def find(xero: Reads, shape: Shape, field: str, values: Sequence[str]) -> dict[s
     for some in _some(list(dict.fromkeys(text for v in can for text in (v, v.lower())))):
         either = " OR ".join(f'{field}=="{one}"' for one in some)
         for raw in _listed(xero, shape, ("where", f"{shape.only} AND ({either})" if shape.only else either)):
-            record = _found(shape, raw)
+            record = as_found(shape, raw)
             known = by_value.get(_plain(str(record.echo.get(field) or "")))
             if known is None or record.gone:
                 continue
@@ -118,7 +118,7 @@ def _numbered(xero: Reads, shape: Shape, items: Sequence[Item]) -> list[Found | 
         else:
             raws = _listed(xero, shape, ("where", " OR ".join(f'{shape.marker}=="{one}"' for one in some)))
         for raw in raws:
-            record = _found(shape, raw)
+            record = as_found(shape, raw)
             marker = str(record.echo.get(shape.marker, ""))
             if shape.path == "Invoices" and record.echo.get("Type") != "ACCREC":
                 continue
@@ -165,7 +165,7 @@ def _allocation(note: Found, invoice: str) -> Found | None:
     return None
 
 
-def _found(shape: Shape, raw: bytes) -> Found:
+def as_found(shape: Shape, raw: bytes) -> Found:
     echo = decode(raw)
     status = str(echo.get("Status") or echo.get("ContactStatus") or "")
     if status == "PAID":
