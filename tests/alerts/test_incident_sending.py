@@ -21,6 +21,7 @@ from crosswalk.http import redact
 from crosswalk.sandbox.sink import faulty
 from crosswalk.settings import Settings
 from crosswalk.store import incidents as rows
+from crosswalk.store import incidents_outbox as outbox
 from crosswalk.store.engine import Store
 from crosswalk.store.tables import INCIDENT, NOTIFICATION
 from crosswalk.store.vault import PRACTICE_KEY, Vault
@@ -180,6 +181,41 @@ def test_killed_in_the_middle_of_sending_nothing_is_lost(world: World, place: st
     doubled = not can_look_up and place == "alert:after-send"
     assert len(world.sink.messages) == (2 if doubled else 1)
     assert world.titles()[0] == "orders failed: MappingError"
+
+
+def test_killed_twice_it_is_still_no_more_than_one_repetition(world: World) -> None:
+    """The sender dies after the call, and so does the next one: two copies, and no third."""
+    settings = world.settings(HOOKED)
+    for _ in range(2):
+        child = FORK.Process(target=_die_at, args=(world.store.url, "clock", settings, "alert:after-send"))
+        child.start()
+        child.join(30)
+        assert child.exitcode == -signal.SIGKILL
+        world.clock.advance(100)
+    world.later(Incidents(world.store, settings, world.clock), 900)
+    assert len(world.sink.messages) == 2
+
+
+def test_what_another_sends_just_now_is_not_overtaken(world: World) -> None:
+    """While one process sends the beginning, no other sends the end."""
+    incidents = world.incidents(HOOKED)
+    incidents.raise_(failed())
+    row = outbox.head(world.store, "hook", world.clock.now())
+    assert row is not None and outbox.claim(world.store, row, "another", world.clock.now())
+    incidents.succeeded("orders", (), ())
+    assert incidents.send_due() == 0
+    world.later(incidents, 120)
+    assert [title(m).partition(" failed")[0] for m in world.sink.messages] == ["orders", "recovered: orders"]
+
+
+def test_a_reminder_that_may_have_arrived_is_not_repeated(world: World) -> None:
+    """What need not arrive is let go when its answer is lost; the next reminder comes at its own time."""
+    incidents = world.incidents(BOT)
+    incidents.raise_(failed())
+    incidents.send_due()
+    world.sink.lose = 1
+    world.later(incidents, 2 * 3600, step=300)
+    assert world.titles().count("still open: orders failed: MappingError") == 1
 
 
 def test_many_senders_send_each_once(world: World) -> None:
