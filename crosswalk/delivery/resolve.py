@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
@@ -15,7 +15,7 @@ from crosswalk.delivery import asking, send, settle
 from crosswalk.delivery.context import Delivery
 from crosswalk.errors import Transient
 from crosswalk.http.answer import SAFE, until
-from crosswalk.store import batches
+from crosswalk.store import batches, ledger
 from crosswalk.store.batches import Attempt
 
 
@@ -40,10 +40,6 @@ class Resolved:
         self.held += settled.held
 
 
-STUBBORN = 2
-"""Sends in doubt after which an attempt comes last and is tried once: the target may fail on this record alone."""
-
-
 def resolve(delivery: Delivery, *, stubborn: bool = False) -> Resolved:
     """Resolve the open attempts of the binding that this process may touch, oldest first; the stubborn ones apart.
 
@@ -52,7 +48,7 @@ def resolve(delivery: Delivery, *, stubborn: bool = False) -> Resolved:
     done = Resolved()
     for found in batches.open_attempts(delivery.store, delivery.scope):
         row = found.batch
-        if (row.sends >= STUBBORN) != stubborn:
+        if (row.sends >= ledger.STUBBORN) != stubborn:
             continue
         if delivery.only and not any(m.key in delivery.only for m in found.members):
             continue
@@ -91,11 +87,16 @@ def _ended(delivery: Delivery, row: Row[Any]) -> datetime:
 def _one(delivery: Delivery, attempt: Attempt, done: Resolved) -> None:
     facts = delivery.target.operation(attempt.batch.resource, attempt.batch.operation)
     if _repeatable(delivery, attempt, facts):
+        rests = _rests_until(attempt)
+        if delivery.clock.now() < rests:
+            done.open += len(attempt.unresolved)
+            done.why = f"what the target failed on is sent again from {rests:%H:%M:%S} UTC on"
+            return
         again = SAFE
         if not isinstance(facts.repeat, Safe):
             again = until(attempt.batch.key_until - timedelta(seconds=send.MARGIN))
-        if attempt.batch.sends >= STUBBORN:
-            again = replace(again, tries=1)
+        if attempt.batch.sends:
+            again = replace(again, tries=1)  # it was tried as often as the client does
         settled = send.deliver(delivery, attempt, facts, again)
         done.add(settled)
         if not settled.open:
@@ -106,6 +107,15 @@ def _one(delivery: Delivery, attempt: Attempt, done: Resolved) -> None:
         _never(delivery, attempt, done)
         return
     look_up(delivery, attempt, facts, done)
+
+
+def _rests_until(attempt: Attempt) -> datetime:
+    """Until when an attempt that came to nothing several times is left alone: longer and longer, up to an hour."""
+    batch = attempt.batch
+    if batch.sends < ledger.STUBBORN:
+        return datetime.min.replace(tzinfo=UTC)
+    ended: datetime = batch.last_send_end
+    return ended + timedelta(seconds=min(settle.LONGEST_BACKOFF, 15.0 * 2.0 ** min(batch.sends, 12)))
 
 
 def _repeatable(delivery: Delivery, attempt: Attempt, facts: Operation) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -70,7 +70,10 @@ def drain(delivery: Delivery) -> Sent:
         _touched(chosen, rows)
         chosen, first = (), rows[0]
         verb = prepare.operation(first)
-        rows = [r for r in rows if r.resource == first.resource and prepare.operation(r) == verb]
+        rows = [
+            r for r in rows
+            if r.resource == first.resource and prepare.operation(r) == verb and stubborn(r) == stubborn(first)
+        ]  # fmt: skip
         try:
             items = prepare.ready(delivery, rows, verb)
             if verb == "create":
@@ -88,6 +91,11 @@ def drain(delivery: Delivery) -> Sent:
         except Transient as error:
             done.stopped, done.away = str(error.what), delivery.target.away() is not None
             return done
+
+
+def stubborn(row: Row[Any]) -> bool:
+    """Whether the target failed on this record so often that it must not keep others waiting."""
+    return bool(row.tries >= ledger.STUBBORN)
 
 
 def _touched(chosen: Sequence[Row[Any]], rows: Sequence[Row[Any]]) -> None:
@@ -116,7 +124,10 @@ def _send_all(delivery: Delivery, resource: str, verb: Verb, items: Sequence[Rea
     for group in [*groups, *alone]:
         delivery.beat()
         attempt = freeze(delivery, resource, verb, facts, [by_key[i.key] for i in group], group)
-        outcome = deliver(delivery, attempt, facts, repeat(delivery, attempt, facts), first=True)
+        again = repeat(delivery, attempt, facts)
+        if any(stubborn(by_key[i.key].row) for i in group):
+            again = replace(again, tries=1)
+        outcome = deliver(delivery, attempt, facts, again, first=True)
         done.batches += 1
         done.applied += outcome.applied
         done.held += outcome.held

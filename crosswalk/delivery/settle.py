@@ -210,6 +210,7 @@ class _Settling:
             tries = row.tries + 1
             wait = min(LONGEST_BACKOFF, 2.0 ** min(tries, 12))
             values |= {"tries": tries, "next_try_at": self.now + timedelta(seconds=wait if tries > 1 else 0)}
+            values |= {"alone": True} if tries >= ledger.STUBBORN else {}
         ledger.mark(connection, self.delivery.scope, [Name(member.key, member.part)], batch="", **values)
         self.outcomes[member.position] = "absent"
 

@@ -21,6 +21,9 @@ from crosswalk.store.engine import Store
 from crosswalk.store.tables import BATCH, RECORD
 
 IN = 900
+STUBBORN = 2
+"""Tries that came to nothing after which a record comes last, alone, and is tried once at a time: the target may fail
+on it and on nothing else."""
 
 STATE = case(
     (RECORD.c.batch != "", "in doubt"),
@@ -158,7 +161,7 @@ def named(scope: str, names: Sequence[Name]) -> Any:
 def pending(
     connection: Connection, scope: str, now: datetime, limit: int, skip: Sequence[str] = (), only: Collection[str] = ()
 ) -> list[Row[Any]]:
-    """What may be sent now, lowest rank first, then oldest; rows of one resource, lone ones apart.
+    """What may be sent now, lowest rank first, then oldest; rows of one resource, lone ones apart, stubborn ones last.
 
     only: of these source keys alone.
     """
@@ -166,7 +169,15 @@ def pending(
     wanted = and_(RECORD.c.scope == scope, PENDING, due, RECORD.c.resource.not_in(skip))
     if only:
         wanted = and_(wanted, RECORD.c.key.in_(sorted(only)))
-    order = (RECORD.c.rank, RECORD.c.alone, RECORD.c.resource, RECORD.c.first_seen_at, RECORD.c.key, RECORD.c.part)
+    order = (
+        RECORD.c.tries >= STUBBORN,
+        RECORD.c.rank,
+        RECORD.c.alone,
+        RECORD.c.resource,
+        RECORD.c.first_seen_at,
+        RECORD.c.key,
+        RECORD.c.part,
+    )
     return list(connection.execute(select(RECORD).where(wanted).order_by(*order).limit(limit)))
 
 
