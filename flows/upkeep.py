@@ -11,11 +11,12 @@ from prefect.states import Completed, Failed
 
 from crosswalk.alerts import notify, outages
 from crosswalk.alerts.incidents import Incidents
+from crosswalk.console import reconciling
 from crosswalk.errors import CrosswalkError
 from crosswalk.http import redact
 from crosswalk.integration import find
 from crosswalk.prefect_run import alone
-from crosswalk.runs import draining
+from crosswalk.runs import draining, reconciled
 from crosswalk.runs.session import Request
 from crosswalk.runs.wiring import House
 from flows.telling import About
@@ -63,6 +64,21 @@ def drain(house: House, words: list[str], wrong: list[str]) -> None:
         wrong += [f"{name}: {trouble}"] if trouble else []
 
 
+def reconcile(house: House, words: list[str], wrong: list[str]) -> None:
+    """Compare the last complete period of bindings that declare ``reconcile``, once; a difference is an incident."""
+    for name, binding in house.settings.bindings.items():
+        try:
+            due = reconciled.due(house.store, binding, house.clock.now())
+            if due is None:
+                continue
+            found = reconciling.compared(house, binding, due.first, due.past, due.by)
+        except CrosswalkError as error:
+            wrong.append(redact.text(f"{name}: not reconciled: {error}"))
+            continue
+        told = "both systems agree" if found.clean else f"{len(found.differences)} records differ"
+        words.append(f"{name}: {due.first} to {due.past}: {told}")
+
+
 def tell(house: House, words: list[str], wrong: list[str]) -> None:
     """Send what is due of incidents: reminders, escalations, the digest, what waited for a channel."""
     incidents = Incidents(house.store, house.settings, house.clock)
@@ -76,7 +92,7 @@ def _flow_run() -> Any:
     return context.flow_run if context is not None else None
 
 
-STEPS: tuple[Callable[[House, list[str], list[str]], None], ...] = (drain, tell)
+STEPS: tuple[Callable[[House, list[str], list[str]], None], ...] = (drain, reconcile, tell)
 
 
 if __name__ == "__main__":
