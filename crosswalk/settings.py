@@ -97,6 +97,7 @@ class Settings:
     receiver: Mapping[str, Any] = field(default_factory=dict)
     channels: Mapping[str, Channel] = field(default_factory=dict)
     alerts: Alerts = field(default_factory=Alerts)
+    heartbeat: str = field(default="", repr=False)
 
     @property
     def state(self) -> Path:
@@ -193,6 +194,7 @@ def load(home: Path | None = None, environment: str | None = None) -> Settings:
         receiver=dict(content.get("receiver", {})),
         channels=channels,
         alerts=read_alerts(content, channels),
+        heartbeat=_heartbeat(content, environment),
     )
 
 
@@ -219,6 +221,20 @@ def _store(home: Path, environment: str) -> str:
         safe="nothing was read or written",
         next_command="export CROSSWALK_STORE=postgresql+psycopg://user:password@host/crosswalk",
     )
+
+
+def _heartbeat(content: Mapping[str, Any], environment: str) -> str:
+    """The address that the watch calls while all is well, as it stands in the file."""
+    given = content.get("watch", {})
+    if unknown := sorted(set(given) - {"heartbeat"}):
+        raise SettingsError(f"[watch] has unknown settings: {', '.join(unknown)}", next_command=f"mend {FILE}")
+    address = str(given.get("heartbeat", ""))
+    if address and environment != "sandbox" and not address.startswith(("env:", "block:")):
+        raise SettingsError(
+            "[watch] heartbeat is a secret and stands in the file",
+            next_command='write its name: heartbeat = "env:CROSSWALK_HEARTBEAT"',
+        )
+    return address
 
 
 def _require(entry: Mapping[str, Any], key: str, where: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from typing import Any
 
 from prefect import State, flow
@@ -16,15 +17,19 @@ from crosswalk.errors import CrosswalkError
 from crosswalk.http import redact
 from crosswalk.integration import find
 from crosswalk.prefect_run import alone
-from crosswalk.runs import draining, reconciled
+from crosswalk.runs import draining, pruning, reconciled
 from crosswalk.runs.session import Request
 from crosswalk.runs.wiring import House
+from crosswalk.store import retention
+from crosswalk.watch import looking
 from flows.telling import About
+
+DAY = timedelta(days=1)
 
 
 @flow(name="upkeep", persist_result=False)
 def upkeep() -> State[Any]:
-    """Send what waits for systems that were away. Every few minutes; a run that finds nothing to do asks nobody."""
+    """Send what waits for systems that were away, look after everything, tell people. Every few minutes."""
     with closing(House.here()) as house:
         words, wrong = tended(house)
     for line in words:
@@ -64,6 +69,24 @@ def drain(house: House, words: list[str], wrong: list[str]) -> None:
         wrong += [f"{name}: {trouble}"] if trouble else []
 
 
+def look(house: House, words: list[str], wrong: list[str]) -> None:
+    """The look that `crosswalk watch` takes, and what only the systems know; what it finds becomes incidents."""
+    seen = looking.once(house, ask=True, send=False)
+    if seen.gone is not None:
+        raise seen.gone
+    words += [redact.text(f"found: {one.trouble.title}: {one.trouble.what}") for one in seen.findings]
+    wrong += [f"not looked at: {one}" for one in seen.unseen]
+
+
+def prune(house: House, words: list[str], wrong: list[str]) -> None:
+    """Once a day take out what is older than its period."""
+    last = retention.last_pruned(house.store)
+    if last is not None and house.clock.now() - last < DAY:
+        return
+    gone = pruning.prune(house)
+    words += [f"{gone.total:,} rows were older than they are kept"] if gone.total else []
+
+
 def reconcile(house: House, words: list[str], wrong: list[str]) -> None:
     """Compare the last complete period of bindings that declare ``reconcile``, once; a difference is an incident."""
     for name, binding in house.settings.bindings.items():
@@ -92,7 +115,7 @@ def _flow_run() -> Any:
     return context.flow_run if context is not None else None
 
 
-STEPS: tuple[Callable[[House, list[str], list[str]], None], ...] = (drain, reconcile, tell)
+STEPS: tuple[Callable[[House, list[str], list[str]], None], ...] = (drain, look, prune, reconcile, tell)
 
 
 if __name__ == "__main__":

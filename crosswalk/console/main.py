@@ -26,6 +26,7 @@ from crosswalk.console import (
     status,
     storing,
     systems,
+    watching,
     working,
 )
 from crosswalk.errors import CrosswalkError, SettingsError
@@ -57,6 +58,7 @@ def application() -> App:
     for module in (
         listing,
         status,
+        watching,
         running,
         holding,
         reconciling,

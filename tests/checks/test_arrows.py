@@ -43,6 +43,10 @@ MAY = {
     "crosswalk.webhooks": {
         "crosswalk.store", "crosswalk.connectors", "crosswalk.clock", "crosswalk.errors", "crosswalk.settings",
     },
+    "crosswalk.watch": {
+        "crosswalk.alerts", "crosswalk.runs", "crosswalk.webhooks", "crosswalk.store", "crosswalk.connectors",
+        "crosswalk.http", "crosswalk.clock", "crosswalk.errors", "crosswalk.settings", "crosswalk.integration",
+    },
     "crosswalk.sandbox": {"crosswalk.clock"},
     "mappings": {"crosswalk.mapping", "crosswalk.schemas", "crosswalk.integration"},
     "tasks": {"crosswalk"},
