@@ -156,8 +156,11 @@ def compare(home: Path, rate: float, seconds: float) -> dict[str, Any]:
     return {**found, "ratio of events/s": fast[0] / fast[1], "ratio of p99": slow[0] / slow[1]}
 
 
-def latency(folder: Path, started: control.Started, *, backfill: bool, prefect: bool) -> dict[str, Any]:
-    """From the moment an event is stored to the moment its record stands in the practice Xero."""
+def latency(folder: Path, started: control.Started, environment: dict[str, str], *, backfill: bool) -> dict[str, Any]:
+    """From the moment an event is stored to the moment its record stands in the practice Xero.
+
+    environment: names a Prefect server, or nothing; then batches run without one.
+    """
     started.ready["credentials"] = started.control.reset(orders=1_200 if backfill else 100, cases=None, seed=3)[
         "credentials"
     ]
@@ -174,7 +177,7 @@ def latency(folder: Path, started: control.Started, *, backfill: bool, prefect: 
         body.run(house.session("customers", Request(ids=tuple(customers))))
     port = free()
     command = [sys.executable, "-m", "crosswalk.console.main", "receive", "--port", str(port), "--serve"]
-    with running(command if prefect else [*command, "--bare"], home, port, {}):
+    with running(command if environment else [*command, "--bare"], home, port, environment):
         shop = house.connector(house.settings.connection("shop"))
         for topic in ("CUSTOMERS_UPDATE", "CUSTOMERS_CREATE"):
             shopify_webhooks.subscribe(shop, topic, f"http://127.0.0.1:{port}/hooks/shop")
@@ -221,6 +224,18 @@ def edit(started: control.Started, store: Any, customer: str, name: str) -> floa
     return float((seen - event.received_at).total_seconds())
 
 
+@contextmanager
+def server(folder: Path) -> Iterator[dict[str, str]]:
+    """A Prefect server of this measurement, where one is asked for; what names it to other processes."""
+    if not os.environ.get("PREFECT"):
+        yield {}
+        return
+    from crosswalk import prefect_server
+
+    with prefect_server.start(folder / "prefect") as started:
+        yield {"PREFECT_API_URL": started.api, "PREFECT_HOME": str(folder / "prefect")}
+
+
 def show(found: dict[str, Any]) -> None:
     for name, value in found.items():
         told = value
@@ -234,20 +249,19 @@ def show(found: dict[str, Any]) -> None:
 def main() -> None:
     rate = min(500.0, float(os.environ.get("RATE", "500")))
     seconds = min(60.0, float(os.environ.get("SECONDS", "10")))
-    prefect = bool(os.environ.get("PREFECT"))
     only = os.environ.get("ONLY", "storm latency").split()
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="cw-load-") as folder, control.start(orders=0, minute=6) as started:
         if "storm" in only:
             found |= compare(kit.home(Path(folder) / "storm", started), rate, seconds)
             show(found)
-        for name, backfill in (("idle machine", False), ("beside a run of the binding", True)):
-            if "latency" not in only:
-                continue
-            one = latency(Path(folder) / name.partition(" ")[0], started, backfill=backfill, prefect=prefect)
-            key = f"event to target, {name}"
-            found[key] = one
-            show({key: one})
+        with server(Path(folder)) as environment:
+            for name, backfill in (("idle machine", False), ("beside a run of the binding", True)):
+                if "latency" in only:
+                    place = Path(folder) / name.partition(" ")[0]
+                    key = f"event to target, {name}"
+                    found[key] = latency(place, started, environment, backfill=backfill)
+                    show({key: found[key]})
     if os.environ.get("OUT"):
         Path(os.environ["OUT"]).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
