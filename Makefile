@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop test check contract crash chaos bench load lock docs clean
+.PHONY: help setup demo demo-stop test check contract crash chaos bench load fuzz lock docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -64,6 +64,13 @@ chaos: setup ## what breaks systems, stores and networks, as a table; OUT=file.j
 load: setup ## events/s and p99 of the receiver beside a bare endpoint, and event to target; RATE SECONDS PREFECT OUT
 	@$(BIN)/python tests/load/receiver.py
 
+.fuzz/bin/schemathesis: | $(STAMP)
+	@$(BIN)/uv venv --quiet --python $(BIN)/python .fuzz
+	@$(BIN)/uv pip install --quiet --python .fuzz/bin/python 'schemathesis>=4.32,<5'
+
+fuzz: setup .fuzz/bin/schemathesis ## schemathesis against the receiver, from an environment of its own; CASES=100 an operation
+	@$(BIN)/python tests/load/fuzz.py
+
 lock: setup ## resolve the dependencies again
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --all-extras --group dev pyproject.toml -o requirements.lock
 
@@ -71,4 +78,4 @@ docs: setup ## render the generated pages
 	@$(BIN)/crosswalk docs
 
 clean: ## remove what was installed and made
-	@rm -rf $(VENV) .bench .crosswalk .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .bench .fuzz .crosswalk .pytest_cache .mypy_cache .ruff_cache .hypothesis
