@@ -82,6 +82,17 @@ def test_a_channel_that_is_gone_is_an_incident_on_the_others(world: World, code:
     assert said[2:] == ["recovered: the alert channel hook takes no messages"]
 
 
+def test_who_was_told_elsewhere_is_not_told_again(world: World) -> None:
+    """One of an owner's two channels is dead: the other has the alert already, and learns only of the channel."""
+    incidents = world.incidents(TEAMS, HOOKED)
+    world.sink.fail = ["404"]
+    incidents.raise_(failed())
+    incidents.send_due()
+    incidents.send_due()
+    said = [card["body"][0]["text"].partition("] ")[2] for card in world.sink.teams.cards]
+    assert sorted(said) == ["orders failed: MappingError", "the alert channel hook takes no messages"]
+
+
 def test_a_channel_without_another_is_said_in_the_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """The only channel is dead: the run is told so and the log has the alert; nothing is lost when it comes back."""
     incidents = world.incidents(BOT)
