@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from crosswalk.errors import AccessDenied, Invalid, Refused, ServerFault, Throttled, VendorError
+from crosswalk.errors import AccessDenied, BrokenPage, Incomplete, Invalid, Refused, ServerFault, Throttled, VendorError
 from crosswalk.http.answer import Answer
 from crosswalk.http.protocols import Told
 from crosswalk.schemas.base import Field, Lines
@@ -190,6 +190,28 @@ def _printed(tree: _Tree) -> str:
     return " ".join(
         f"{name}{below.arguments} {{ {_printed(below)} }}" if below else name for name, below in tree.items()
     )
+
+
+def onward(info: Any, followed: set[str | None], name: str) -> str | None:
+    """The cursor to a listing's next page, None at its end. followed: those that were used, and from now on this one.
+
+    Raises BrokenPage when the answer does not say whether there is more, which would pass for the end; Incomplete when
+    a cursor leads back.
+    """
+    more = info.get("hasNextPage") if isinstance(info, dict) else None
+    if not isinstance(more, bool):
+        raise BrokenPage(f"{name} do not say whether they go on", safe="nothing of this page was used")
+    if not more:
+        return None
+    cursor = info.get("endCursor")
+    if not cursor or cursor in followed:
+        raise Incomplete(
+            f"{name} say that there is a next page and give no new cursor to it",
+            safe="nothing of this page was used; the next run reads again from the last whole chunk",
+            next_command="run again; ask the vendor when it stays",
+        )
+    followed.add(str(cursor))
+    return str(cursor)
 
 
 # ---- nested connections

@@ -8,7 +8,10 @@ from datetime import datetime
 from itertools import pairwise
 
 from crosswalk.connectors.base import Page, Window
-from crosswalk.errors import FilterIgnored
+from crosswalk.errors import FilterIgnored, Incomplete
+
+REPEATS = 2
+"""How often a page may come again before a listing counts as one that leads in a circle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ def _past_second(ask: Ask, changed: Changed, since: datetime | None) -> list[Par
     parts = [_checked(ask(since, 1), changed, since)]
     while parts[-1].more and _within(_last(parts[-1], changed), since):
         parts.append(_checked(ask(since, len(parts) + 1), changed, since))
+        _moves_on(parts)
     if len(parts) == 1:
         return parts
     last, seen = _last(parts[-1], changed), {raw for part in parts for raw in part.records}
@@ -73,6 +77,17 @@ def _past_second(ask: Ask, changed: Changed, since: datetime | None) -> list[Par
             return [*parts[:-1], replace(parts[-1], more=parts[-1].more or again[-1].more or bool(missed))]
         seen.update(covered)
         parts.insert(0, replace(again[0], records=covered))
+
+
+def _moves_on(parts: list[Part]) -> None:
+    """Raises Incomplete when numbered pages are the same again and again and still say that there is more."""
+    same = parts[-1 - REPEATS :]
+    if len(same) > REPEATS and same[-1].more and all(part.records == same[0].records for part in same):
+        raise Incomplete(
+            f"pages {len(parts) - REPEATS} to {len(parts)} of the listing are the same and say that there are more",
+            safe="nothing of these pages was used; the next run reads again from the last whole chunk",
+            next_command="run again; ask the vendor when it stays",
+        )
 
 
 def _last(part: Part, changed: Changed) -> datetime | None:

@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crosswalk.connectors.base import Window
 from crosswalk.connectors.paging import Part, restarted
+from crosswalk.errors import Incomplete
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SIZE = 4
@@ -85,3 +87,32 @@ def test_a_window_is_read_whole_and_nothing_besides(listing: Listing, first: int
     raws = [raw for page in restarted(listing.ask, changed, window, None) for raw in page.records]
     assert all(inside(changed(raw)) for raw in raws)
     assert {n for n, at in listing.changed.items() if inside(at)} <= {number(raw) for raw in raws}
+
+
+def circling(records: list[bytes], pages: int, more: bool = True) -> Callable[[datetime | None, int], Part]:
+    """A listing that gives the same page whatever number is asked for, as long as anybody asks."""
+    asked = 0
+
+    def ask(since: datetime | None, page: int) -> Part:
+        nonlocal asked
+        asked += 1
+        assert asked <= pages, "it was asked for ever"
+        return Part(records, more, None, START)
+
+    return ask
+
+
+@pytest.mark.parametrize("count", [0, SIZE])
+def test_pages_that_lead_in_a_circle_are_an_error_after_two_repeats(count: int) -> None:
+    """A page number that is ignored, or empty pages that never end, stop the reading and say so."""
+    same = [json.dumps([n, START.isoformat()]).encode() for n in range(count)]
+    with pytest.raises(Incomplete, match="are the same"):
+        list(restarted(circling(same, 5), changed, Window(), None))
+
+
+def test_an_empty_page_in_the_middle_ends_nothing() -> None:
+    """What comes behind an empty page of one second is read."""
+    raws = [json.dumps([n, START.isoformat()]).encode() for n in range(2)]
+    pages = {1: [raws[0]], 2: [], 3: [], 4: [raws[1]]}
+    found = restarted(lambda since, page: Part(pages[page], page < 4, None, START), changed, Window(), None)
+    assert {number(raw) for page in found for raw in page.records} == {0, 1}
