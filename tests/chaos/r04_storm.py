@@ -16,6 +16,8 @@ from crosswalk.errors import Throttled
 from crosswalk.http.answer import Retry
 
 TITLE = "a storm of limits, faults, resets and silence"
+TIMEOUT = 1.0
+"""Seconds of real time: long enough that only silence is given up, so that every limit that was told is heard."""
 
 
 def run(folder: Path, whole: bool) -> Result:
@@ -83,7 +85,7 @@ def _outlive(storm: _Storm, clock: SharedClock, requests: int) -> tuple[list[str
     lock, todo, done, later = threading.Lock(), list(range(requests)), list[str](), list[int]()
 
     def work() -> None:
-        with client(server.url, clock, timeout=0.1, retry=Retry(tries=15, seconds=900)) as http:
+        with client(server.url, clock, timeout=TIMEOUT, retry=Retry(tries=15, seconds=900)) as http:
             while True:
                 with lock:
                     if not todo:
@@ -96,7 +98,7 @@ def _outlive(storm: _Storm, clock: SharedClock, requests: int) -> tuple[list[str
 
     with Server(storm, clock) as server:
         while todo:
-            workers = [threading.Thread(target=work) for _ in range(16)]
+            workers = [threading.Thread(target=work) for _ in range(32)]
             for worker in workers:
                 worker.start()
             for worker in workers:
