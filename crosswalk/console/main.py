@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from crosswalk.console import (
     alerting,
+    backfilling,
     connecting,
     deploying,
     holding,
@@ -60,6 +61,7 @@ def application() -> App:
         status,
         watching,
         running,
+        backfilling,
         holding,
         reconciling,
         connecting,

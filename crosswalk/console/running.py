@@ -48,7 +48,7 @@ def run(
         with place.house() as house:
             _plan(house, binding, wanted, personal=personal)
         return 0
-    return _run(binding, wanted, bare=bare)
+    return go(binding, wanted, bare=bare)
 
 
 def plan(
@@ -126,7 +126,7 @@ def apply(plan: str, /, *, bare: bool = False) -> int:
         adopted = json.loads(row.summary).get("adopt", ())
         release.approved(house.session(bound.name, Request()), [(key, part) for key, part, *_ in adopted])
         show.say(f"Plan {plan} of {bound.name} is approved by {row.approved_by or _person()}.")
-    return _run(bound.name, Request(), bare=bare)
+    return go(bound.name, Request(), bare=bare)
 
 
 def request(since: str | None, until: str | None, ids: str | None, dry_run: bool = False) -> Request:
@@ -184,7 +184,8 @@ def _answers(api: str) -> bool:
         return False
 
 
-def _run(binding: str, wanted: Request, *, bare: bool) -> int:
+def go(binding: str, wanted: Request, *, bare: bool) -> int:
+    """Run a binding once and show how it went, through Prefect where a server is there; the exit code."""
     settings = place.settings()
     place.integration(settings.binding(binding))
     if not bare:

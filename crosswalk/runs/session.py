@@ -132,6 +132,13 @@ class Session:
         return bool(self.request.urgent and self.request.ids)
 
     @property
+    def lease_scope(self) -> str:
+        """Which of the binding's leases it takes: events and stretches of the past go on beside the schedule."""
+        if self.of_events:
+            return self.scope + leases.EVENTS
+        return self.scope + leases.BACKFILL if self.request.asked == "window" else self.scope
+
+    @property
     def delivery(self) -> Delivery:
         return Delivery(
             self.store, self.binding, self.integration, self.target, self.clock, self.run, self.process,
@@ -165,8 +172,7 @@ def begin(session: Session) -> None:
     """Take the lease, fix the window, note the run; may be tried again. Raises Busy, SettingsError, NotApproved."""
     _may_write(session)
     if not session.request.dry_run:
-        scope = session.scope + leases.EVENTS if session.of_events else session.scope
-        session.lease = leases.take(session.store, scope, session.process, session.run)
+        session.lease = leases.take(session.store, session.lease_scope, session.process, session.run)
     session.begun = True
     try:
         session.position = cursors.read(session.store, session.scope, session.resource)

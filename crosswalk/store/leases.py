@@ -25,6 +25,13 @@ SECONDS = 180.0
 BEAT = 20.0
 EVENTS = "#events"
 """Ends the scope of the second lease of a binding: events are planned beside a long run, by one process at a time."""
+BACKFILL = "#backfill"
+"""Ends the scope of the third: a stretch of the past is read beside the schedule, by one process at a time."""
+
+
+def bound(scope: str) -> str:
+    """The scope of the binding that a lease belongs to."""
+    return scope.removesuffix(EVENTS).removesuffix(BACKFILL)
 
 
 @dataclass(frozen=True)
@@ -125,7 +132,7 @@ class Lease:
 def alone(connection: Connection, scope: str) -> None:
     """Let one transaction at a time plan a binding, whoever holds which of its leases. SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
-        name = f"crosswalk plan {scope.removesuffix(EVENTS)}"
+        name = f"crosswalk plan {bound(scope)}"
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
 
 
