@@ -165,3 +165,21 @@ def test_a_fetch_that_fails_is_tried_again_and_loses_nothing(place: kit.Place, w
     scope = place.house.settings.binding("orders").scope
     outcomes = {r.key: r.outcome for r in inbox_look.errands(place.store, scope, everything=True)}
     assert outcomes == {gid: "worked", "gid://shopify/Order/999": "gone"}
+
+
+def test_the_practice_books_accept_the_receiver_and_tell_it_of_changes(
+    place: kit.Place, webhook_practice: Started
+) -> None:
+    """The intent to receive ends with OK, a wrong key does not; changed contacts arrive as events."""
+    control = webhook_practice.control
+    control.reset(orders=3, cases=None, seed=3)
+    url = f"{place.address}/hooks/books"
+    assert control.call("xero.webhooks.configure", url, "another key") != "OK"
+    assert control.call("xero.webhooks.configure", url, kit.XERO_KEY) == "OK"
+    body.run(place.house.session("customers", Request()))
+    sent = control.call("xero.webhooks.send")
+    events = inbox_look.events(place.store, limit=100)
+    assert sent == len(events) > 0
+    assert {event.resource for event in events} == {"xero.contacts"}
+    inbox.gather(place.store, place.server().readers)
+    assert {event.state for event in inbox_look.events(place.store)} == {"unused"}  # no binding reads the books

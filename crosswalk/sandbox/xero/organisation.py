@@ -26,6 +26,7 @@ from crosswalk.sandbox.xero.chart import (
 )
 from crosswalk.sandbox.xero.effects import ledger
 from crosswalk.sandbox.xero.grants import DEFAULT_SCOPES, App, Grants
+from crosswalk.sandbox.xero.webhooks import Webhooks
 
 CLIENT_ID = "practice-xero-app"
 CLIENT_SECRET = "practice-xero-secret"  # noqa: S105 - the practice app's, good for nothing else
@@ -150,6 +151,7 @@ class Organisation(Switches):
         self.write: Callable[[str, str, dict[str, Any]], dict[str, Any]] = _not_served
         books = Books(seed)
         self.tenant_id = books.new_id()
+        self.webhooks = Webhooks(self)
         chart = list(practice_accounts() if accounts is None else accounts)
         for account in chart:
             account.id = account.id or books.new_id()
