@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from crosswalk.console import place, show
+from crosswalk.console import correcting, place, show
 from crosswalk.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -20,11 +20,15 @@ SHORT = 10
 
 
 def register(app: App) -> None:
-    held = App(name="held", help="Rows that wait for a person: list them, look at one, let them be tried again.")
+    held = App(
+        name="held", help="Rows that wait for a person: list, look, try again, set a value right, leave one out."
+    )
     app.command(held)
     held.command(list_, name="list")
     held.command(show_, name="show")
     held.command(retry)
+    correcting.register(held)
+    app.command(correcting.audit)
 
 
 def list_(binding: str | None = None, /, *, rule: str | None = None, limit: int = 100) -> int:
@@ -89,7 +93,10 @@ def show_(id_: Annotated[str, Parameter(name="id")], /, *, personal: bool = Fals
     return 0
 
 
-def retry(binding: str, /, *, rule: str | None = None, key: list[str] | None = None, new: bool = False) -> int:
+def retry(
+    binding: str, /, *, rule: str | None = None, key: list[str] | None = None, new: bool = False,
+    author: str | None = None, reason: str = "",
+) -> int:  # fmt: skip
     """Let held rows be tried again by the next run: all of a binding, those of a rule, or those of some keys.
 
     A row that the target refused is sent again; one that our own rules refused is read afresh first.
@@ -99,12 +106,16 @@ def retry(binding: str, /, *, rule: str | None = None, key: list[str] | None = N
         rule: Only those that this rule holds.
         key: Only those of this source key; may be given several times.
         new: Only those for which the target has records that fit: make records of their own all the same.
+        author: Who asks for it, for the audit trail; the account at the keyboard without it.
+        reason: Why, for the audit trail.
     """
     from crosswalk.runs import release
     from crosswalk.runs.session import Request
+    from crosswalk.store.audit import person
 
     with place.house() as house:
-        count = release.retry(house.session(binding, Request()), rule or "", tuple(key or ()), new=new)
+        session = house.session(binding, Request())
+        count = release.retry(session, rule or "", tuple(key or ()), new=new, by=author or person(), reason=reason)
     if not count:
         show.say("No such row is held.")
         return 0

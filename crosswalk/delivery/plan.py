@@ -19,6 +19,7 @@ from crosswalk.errors import Unbalanced
 from crosswalk.mapping.language import Mapping
 from crosswalk.mapping.outcome import Outcome
 from crosswalk.store import held, ledger, overtaking
+from crosswalk.store.corrections import DISMISSED
 from crosswalk.store.engine import Store, instant_text
 from crosswalk.store.held import Hold
 from crosswalk.store.ledger import Name, Wanted
@@ -217,7 +218,7 @@ def decide_skip(old: Row[Any] | None, skip: Skip, now: datetime) -> Decision | H
     """A rule leaves this part out; a person decides when it was delivered before."""
     if old is not None and old.wanted_version > skip.version:
         return Decision("stale", None)
-    if old is not None and (old.target_id or old.batch):
+    if old is not None and (old.batch or (old.target_id and skip.rule != DISMISSED)):
         return Hold(
             skip.name.key, skip.name.part, "plan", skip.rule, "",
             f"was delivered before, and its newest version is left out by the rule {skip.rule!r}: a person decides",

@@ -23,6 +23,7 @@ from crosswalk.runs.extract import Raw
 from crosswalk.runs.session import Session
 from crosswalk.runs.transform import Validated, outcomes, validate
 from crosswalk.store import ledger
+from crosswalk.store.corrections import DISMISSED
 from crosswalk.store.ledger import Name
 
 WANTED, REMOVED, HELD, SKIPPED = "wanted", "removed", "held", "skipped"
@@ -117,6 +118,8 @@ def yielded(session: Session, pages: Iterable[list[bytes]]) -> dict[Name, Part]:
         if not records:
             continue
         for part in _parts(session, validate(session, Raw(records, False)), measured, digests):
+            if session.corrections.dismissed(part.name):
+                part.fate, part.rule = SKIPPED, DISMISSED
             old = found.get(part.name)
             if old is None or old.version <= part.version:
                 found[part.name] = part

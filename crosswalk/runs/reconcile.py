@@ -20,6 +20,7 @@ from crosswalk.runs.causes import Causes
 from crosswalk.runs.expected import HELD, WANTED, Part
 from crosswalk.runs.session import Session
 from crosswalk.store import links
+from crosswalk.store.corrections import DISMISSED
 from crosswalk.store.ledger import Name
 
 
@@ -162,7 +163,7 @@ class _Resource:
             self._add("held", part)
             return
         self._add("skipped", part)
-        if there is not None:
+        if there is not None and part.rule != DISMISSED:  # whoever dismissed it leaves there what stands
             self._there(there, part)
             cause, detail = self.causes.left_out(part)
             self._differs(cause, detail, part, there)

@@ -18,6 +18,7 @@ from crosswalk.runs.preview import flat
 from crosswalk.runs.session import Session
 from crosswalk.runs.tables import prepare
 from crosswalk.schemas.base import Record
+from crosswalk.store.corrections import DISMISSED
 from crosswalk.store.ledger import Name, chunked
 
 Row = dict[str, Any]
@@ -83,7 +84,7 @@ class _Table:
             self._add("held", part)
         elif part.fate in (SKIPPED, REMOVED):
             self._add("skipped", part)
-            if row is not None:
+            if row is not None and part.rule != DISMISSED:
                 self._there(row)
                 self._differs(balance.LEFT_OUT, f"by the rule {part.rule!r}" if part.rule else "", part, row)
         elif row is None:

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from crosswalk.delivery.match import RULE as RECOGNISED
 from crosswalk.delivery.prepare import OWN_VERSION
 from crosswalk.errors import Transient
-from crosswalk.store import held, ledger, links
+from crosswalk.runs.correcting import AGAIN
+from crosswalk.store import audit, held, ledger, links
 from crosswalk.store.held import Hold
 from crosswalk.store.ledger import Name
 from crosswalk.store.tables import HELD, RECORD
@@ -33,7 +34,7 @@ def due(current: Session) -> list[str]:
             select(HELD.c.key)
             .distinct()
             .where(HELD.c.scope == current.scope, HELD.c.open.is_(True), HELD.c.because.not_in(in_force))
-            .where(HELD.c.key.not_like("raw:%"), HELD.c.step != "load")
+            .where(HELD.c.key.not_like("raw:%"), or_(HELD.c.step != "load", HELD.c.because == AGAIN))
             .order_by(HELD.c.key)
             .limit(LIMIT)
         )
@@ -112,11 +113,14 @@ def approved(current: Session, parts: Iterable[tuple[str, str]]) -> int:
     return sum(retry(current, RECOGNISED, tuple(some)) for some in ledger.chunked(keys, 400))
 
 
-def retry(current: Session, rule: str = "", keys: tuple[str, ...] = (), *, new: bool = False) -> int:
+def retry(
+    current: Session, rule: str = "", keys: tuple[str, ...] = (), *, new: bool = False, by: str = "", reason: str = ""
+) -> int:
     """Let held rows be tried again: those of a rule, or of these keys, or all. Returns how many.
 
     A row that the target refused becomes pending; one that our rules refused is read afresh by the next run.
     new: only rows for which the target has records that fit; they get records of their own all the same.
+    by: the person who asked for it, for the audit trail, with the reason.
     """
     rule = RECOGNISED if new else rule
     from sqlalchemy import update
@@ -144,4 +148,8 @@ def retry(current: Session, rule: str = "", keys: tuple[str, ...] = (), *, new: 
                 held.close(connection, current.scope, [(row.key, row.part)])
             else:
                 connection.execute(update(HELD).where(HELD.c.id == row.id).values(because="retry"))
+        if by and rows:
+            asked = {"rule": rule, "keys": sorted({r.key for r in rows})[:100], "rows": len(rows), "new": new}
+            now, name = current.clock.now(), current.binding.name
+            audit.write(connection, now, by, "held.retry", name, reason=reason, after=asked)
     return len(rows)

@@ -8,6 +8,7 @@ from collections.abc import Mapping as Dict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from crosswalk.clock import Clock
@@ -20,7 +21,8 @@ from crosswalk.integration import Integration
 from crosswalk.mapping.context import Context
 from crosswalk.runs.preview import Plan
 from crosswalk.settings import Binding
-from crosswalk.store import cursors, leases, runs
+from crosswalk.store import corrections, cursors, leases, runs
+from crosswalk.store.corrections import Corrections
 from crosswalk.store.cursors import Position
 from crosswalk.store.engine import Store
 from crosswalk.store.leases import Lease, Process
@@ -160,6 +162,11 @@ class Session:
         # A check shows as its function, with an address that is another in every process.
         declared = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(self.source.system.resource(self.resource).record))
         return "schema:" + hashlib.sha256(declared.encode()).hexdigest()[:12]
+
+    @cached_property
+    def corrections(self) -> Corrections:
+        """What persons set right in this binding's records, as it stood when it was first asked for."""
+        return corrections.load(self.store, self.scope)
 
     def digests(self) -> Dict[str, str]:
         """The digest of every mapping with the tables in force, by title."""

@@ -17,6 +17,7 @@ from crosswalk.frames.casts import iso
 from crosswalk.frames.frame import Frame
 from crosswalk.mapping.language import Mapping
 from crosswalk.mapping.outcome import Outcome
+from crosswalk.runs import correcting
 from crosswalk.runs.extract import Raw
 from crosswalk.runs.session import Session
 from crosswalk.runs.wholeness import complete, lost, whole
@@ -47,7 +48,7 @@ def validate(session: Session, raw: Raw) -> Validated:
     from crosswalk.frames.validate import validate as check
 
     record = _source(session)
-    parsed = parse(record, raw.records)
+    parsed = parse(record, correcting.laid_over(session, raw.records))
     session.unknown |= parsed.unknown
     checked = check(parsed.frame)
     kept = parsed.kept.take(checked.kept)
@@ -122,6 +123,7 @@ def transform(session: Session, validated: Validated) -> Chunk:
         add(chunk, mapping, rank, outcome, digests[mapping.title], validated.raws, validated.versions)
         if _parts(chunk) - before != parts:
             raise lost(f"{mapping.title!r} made {parts} parts, and {_parts(chunk) - before} of them go on")
+    correcting.leave_out(session, chunk)
     return chunk
 
 

@@ -14,13 +14,14 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from sqlalchemy import Connection, Row, String, Table, Text, and_, select, update
+from sqlalchemy import Connection, Row, String, Table, Text, and_, delete, select, update
 
 from crosswalk.errors import Busy
 from crosswalk.store.engine import Store
 from crosswalk.store.leases import gone
 from crosswalk.store.ledger import STATE, chunked
 from crosswalk.store.tables import HELD, LEASE, MEMBER, METADATA, RECORD
+from crosswalk.store.tables_corrections import CORRECTION
 from crosswalk.store.tables_inbox import INBOX
 
 GONE = "[forgotten]"
@@ -120,6 +121,10 @@ def erase(store: Store, rows: Sequence[Row[Any]], holds: Sequence[Row[Any]], wor
         for some in chunked([h.id for h in holds]):
             blank = {"reason": GONE, "excerpt": "", "raw": b""}
             done["held rows"] += connection.execute(update(HELD).where(HELD.c.id.in_(some)).values(**blank)).rowcount
+        mine = CORRECTION.c.scope.in_({r.scope for r in (*rows, *holds)})
+        for some in chunked(sorted({r.key for r in (*rows, *holds)})):
+            going = delete(CORRECTION).where(mine, CORRECTION.c.key.in_(some), CORRECTION.c.field != "")
+            done["corrections"] += connection.execute(going).rowcount
         _sealed(connection, store, words, done)
         for name, table in METADATA.tables.items():
             if name not in LEFT:

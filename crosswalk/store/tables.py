@@ -13,6 +13,7 @@ from sqlmodel import Field
 
 from crosswalk.store.tables_base import METADATA as METADATA
 from crosswalk.store.tables_base import Row as Row
+from crosswalk.store.tables_corrections import CORRECTION as CORRECTION
 from crosswalk.store.tables_inbox import ERRAND as ERRAND
 from crosswalk.store.tables_inbox import INBOX as INBOX
 from crosswalk.store.tables_inbox import OVERTAKEN as OVERTAKEN

@@ -36,7 +36,7 @@ from crosswalk.store.tables import (
     RUN,
 )
 
-NEVER = {"meta", "cursor", "lease", "link", "record", "token", "alert_channel", "inbox_tally", "breaker"}
+NEVER = {"meta", "cursor", "lease", "link", "record", "token", "alert_channel", "inbox_tally", "breaker", "correction"}
 """Tables that one row a connection, binding or record keeps as small as they are."""
 
 
