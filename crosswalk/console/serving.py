@@ -77,6 +77,9 @@ def _loop(server: Server, stop: threading.Event, orphaned: Any) -> None:
             except CrosswalkError as error:
                 show.error(error)
                 pause = TROUBLE_PAUSE  # the store is away: what arrived waits in it
+            except Exception as error:  # noqa: BLE001 - one batch's mistake must not keep all others waiting
+                show.warn(f"a batch of events failed: {type(error).__name__}: {error}; it is tried again")
+                pause = TROUBLE_PAUSE
             stop.wait(pause)
 
 

@@ -6,7 +6,9 @@ import asyncio
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import uvicorn
 
@@ -17,6 +19,7 @@ from crosswalk.webhooks.receiver import Receiver
 from crosswalk.webhooks.writer import Writer
 
 BACKLOG, KEEP_ALIVE, GRACE = 512, 30, 10
+AGAIN = 5.0
 
 
 def listen(
@@ -27,16 +30,47 @@ def listen(
     running meanwhile. Raises SettingsError when the address cannot be taken."""
     sock = _socket(host, port)
     writer = Writer(store).start()
-    helper = subprocess.Popen(beside) if beside else None
+    helper = Beside(beside, say).start() if beside else None
     try:
         say(f"receiving on http://{host}:{sock.getsockname()[1]}: {', '.join(d.path for d in doors.values())}")
         asyncio.run(_serve(Receiver(doors, writer, store.clock), sock))
     finally:
         writer.stop()
-        if helper is not None and helper.poll() is None:
-            helper.send_signal(signal.SIGTERM)
-            helper.wait(30)
+        if helper is not None:
+            helper.stop()
     return 0
+
+
+@dataclass
+class Beside:
+    """Keeps a command running: one that ends by itself is started again after a while, and said so."""
+
+    command: Sequence[str]
+    say: Callable[[str], object]
+    _ending: threading.Event = field(default_factory=threading.Event)
+    _process: subprocess.Popen[bytes] | None = None
+    _thread: threading.Thread | None = None
+
+    def start(self) -> Beside:
+        self._process = subprocess.Popen(self.command)
+        self._thread = threading.Thread(target=self._keep, name="beside", daemon=True)
+        self._thread.start()
+        return self
+
+    def _keep(self) -> None:
+        while self._process is not None:
+            code = self._process.wait()
+            if self._ending.wait(AGAIN):
+                return
+            self.say(f"what works the events ended with {code} and is started again")
+            self._process = subprocess.Popen(self.command)
+
+    def stop(self) -> None:
+        """End it gently, and wait for it."""
+        self._ending.set()
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(60)
 
 
 async def _serve(app: Receiver, sock: socket.socket) -> None:

@@ -161,7 +161,7 @@ def latency(folder: Path, started: control.Started, environment: dict[str, str],
 
     environment: names a Prefect server, or nothing; then batches run without one.
     """
-    started.ready["credentials"] = started.control.reset(orders=1_200 if backfill else 100, cases=None, seed=3)[
+    started.ready["credentials"] = started.control.reset(orders=800 if backfill else 100, cases=None, seed=3)[
         "credentials"
     ]
     home = kit.home(folder, started)
