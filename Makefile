@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop test check contract crash chaos bench load fuzz lock docs clean
+.PHONY: help setup demo demo-stop test check contract crash chaos soak bench load fuzz lock docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ bench-executor: setup ## measure what starting a run costs, process worker and w
 
 chaos: setup ## what breaks systems, stores and networks, as a table; OUT=file.json keeps the figures, ONLY="R4 R11" picks
 	@$(BIN)/python tests/chaos/run.py $(ONLY)
+
+soak: setup ## every integration for MINUTES=30 with faults, outages and kills; OUT=file.json keeps the figures
+	@MINUTES=$(MINUTES) $(BIN)/python tests/chaos/run.py R25
 
 load: setup ## events/s and p99 of the receiver beside a bare endpoint, and event to target; RATE SECONDS PREFECT OUT
 	@$(BIN)/python tests/load/receiver.py
