@@ -127,7 +127,8 @@ class _Meter:
         if told.spent is not None:
             self.due -= (cost - told.spent) / self.pace_of(quota)
         if told.available is not None and told.maximum and told.restore:
-            self.pace, self.burst = told.restore, told.maximum
+            # Answers overtake each other: who spends the last point of a bucket is refused now and then.
+            self.pace, self.burst = told.restore * quota.share, told.maximum * quota.share
             self.due = max(self.due, now + (told.maximum - told.available) / told.restore)
         if told.wait:
             self.blocked = max(self.blocked, now + told.wait)

@@ -16,7 +16,7 @@ from crosswalk.http.protocols import Account, Quota, Told
 
 TITLE = "one quota for 1 and for 8 processes"
 FORK = multiprocessing.get_context("fork")
-START = 1.0
+START = 4.0
 """Seconds in which processes start and buckets are emptied; what is refused then is no steady state."""
 
 
@@ -79,7 +79,7 @@ def _hurry(
 
     def tell(answer: Answer) -> Told | None:
         left = answer.header("x-left")
-        return Told(available=float(left), maximum=200, restore=95, spent=cost) if left else None
+        return Told(available=float(left), maximum=200, restore=100, spent=cost) if left else None
 
     limiter = SlotLimiter(path, clock)
     with client(f"http://127.0.0.1:{port}", clock, limiter=limiter, account=account, timeout=10, tell=tell) as http:
