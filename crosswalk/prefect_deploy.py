@@ -53,12 +53,22 @@ def deploy(home: Path | None = None, *, pools: str | None = None) -> list[Deploy
     if str(settings.home) not in sys.path:
         sys.path.insert(0, str(settings.home))
     content = read(settings.home)
-    wanted = [one for one in content.get("deployments") or [] if _ours(one, settings)]
-    flows = {one["name"]: _flow(one, settings) for one in wanted}
+    ours = [one for one in content.get("deployments") or [] if _ours(one, settings)]
+    flows = {one["name"]: _flow(one, settings) for one in ours}
     with get_client(sync_client=True) as client:
-        for pool in sorted({_pool(one) for one in wanted}):
-            _make_pool(client, pool, pools)
-        return [_deploy(client, one, flows[one["name"]], content, settings.home) for one in wanted]
+        for name in sorted({pool(one) for one in ours}):
+            _make_pool(client, name, pools)
+        return [_deploy(client, one, flows[one["name"]], content, settings.home) for one in ours]
+
+
+def wanted(settings: Settings) -> list[tuple[dict[str, Any], str]]:
+    """The deployments of ``prefect.yaml`` that belong to this environment, each with its full name.
+
+    Raises SettingsError for whatever does not fit.
+    """
+    content = read(settings.home)
+    ours = [one for one in content.get("deployments") or [] if _ours(one, settings)]
+    return [(one, f"{_flow(one, settings).name}/{one['name']}") for one in ours]
 
 
 def read(home: Path) -> dict[str, Any]:
@@ -109,7 +119,8 @@ def _flow(one: dict[str, Any], settings: Settings) -> Flow[..., Any]:
     return load_flow_from_entrypoint(f"{settings.home / path}:{name}")
 
 
-def _pool(one: dict[str, Any]) -> str:
+def pool(one: dict[str, Any]) -> str:
+    """The work pool of a deployment of the file."""
     return str((one.get("work_pool") or {}).get("name") or "crosswalk")
 
 
@@ -147,7 +158,7 @@ def _deploy(
     except ObjectNotFound:
         before = None
     limit = one.get("concurrency_limit") or {}
-    schedules = [_schedule(given, before) for given in one.get("schedules") or []]
+    schedules = [schedule(given, before) for given in one.get("schedules") or []]
     id = client.create_deployment(
         flow_id=client.create_flow_from_name(flow.name),
         name=one["name"],
@@ -159,7 +170,7 @@ def _deploy(
         parameter_openapi_schema=form(flow),
         enforce_parameter_schema=True,
         tags=one.get("tags") or [],
-        work_pool_name=_pool(one),
+        work_pool_name=pool(one),
         job_variables=(one.get("work_pool") or {}).get("job_variables") or {},
         pull_steps=content.get("pull") or _here(home),
         schedules=schedules,
@@ -186,20 +197,20 @@ def _here(home: Path) -> list[dict[str, Any]]:
     return [{"prefect.deployments.steps.set_working_directory": {"directory": str(home)}}]
 
 
-def _schedule(given: dict[str, Any], before: DeploymentResponse | None) -> DeploymentScheduleCreate:
+def schedule(given: dict[str, Any], before: DeploymentResponse | None = None) -> DeploymentScheduleCreate:
     """A schedule of the file; whether it is active a person may have decided meanwhile."""
     zone, slug = given.get("timezone"), given.get("slug")
     if not zone or not slug:
         raise SettingsError(f"{YAML}: every schedule needs a timezone and a slug", safe="nothing more was deployed")
-    schedule: Any
+    found: Any
     if cron := given.get("cron"):
-        schedule = CronSchedule(cron=cron, timezone=zone)
+        found = CronSchedule(cron=cron, timezone=zone)
     elif interval := given.get("interval"):
-        schedule = IntervalSchedule(interval=interval, timezone=zone)
+        found = IntervalSchedule(interval=interval, timezone=zone)
     else:
-        schedule = RRuleSchedule(rrule=given["rrule"], timezone=zone)
+        found = RRuleSchedule(rrule=given["rrule"], timezone=zone)
     known = {s.slug: s.active for s in before.schedules} if before else {}
-    return DeploymentScheduleCreate(schedule=schedule, slug=slug, active=known.get(slug, given.get("active", True)))
+    return DeploymentScheduleCreate(schedule=found, slug=slug, active=known.get(slug, given.get("active", True)))
 
 
 def _version() -> str:

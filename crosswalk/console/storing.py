@@ -109,10 +109,12 @@ def backup(file: Path, /) -> int:
     Args:
         file: The file to write. One that is there is replaced when the new one is whole.
     """
+    from crosswalk.store import watching
     from crosswalk.store.backup import backup as write
 
     with place.store(place.settings()) as store:
         counts = write(store, file)
+        watching.note(store, watching.BACKED_UP)
         show.say(f"{sum(counts.values())} rows of {_where(store)} are in {file}.")
     show.say("Keep CROSSWALK_KEY too, apart from it: without the key the file cannot be restored.")
     return 0

@@ -15,6 +15,9 @@ from crosswalk.store.engine import Store, Taken, instant_text
 from crosswalk.store.leases import bound, gone
 from crosswalk.store.tables import HELD, INCIDENT, LEASE, META, NOTIFICATION, RECORD, RUN
 
+LOOKED, BACKED_UP = "looked_at", "backed_up_at"
+"""Names of notes: the last look of the watch, the last backup."""
+
 
 @dataclass(frozen=True)
 class Dead:
@@ -161,14 +164,24 @@ def unsent(store: Store, before: datetime, broken: Sequence[str]) -> list[tuple[
 def first_seen(store: Store, scope: str) -> datetime:
     """When the watch first saw a binding: what has never run is late from then on."""
     name = f"watched:{scope}"
+    return noted(store, name) or note(store, name)
+
+
+def note(store: Store, name: str) -> datetime:
+    """Note that something was done now; that instant."""
+    now = store.clock.now()
+    text = instant_text(now)
+    try:
+        with store.transaction("noted") as connection:
+            if not connection.execute(update(META).where(META.c.name == name).values(value=text)).rowcount:
+                connection.execute(insert(META).values(name=name, value=text))
+    except Taken:
+        return now  # another process has noted it in the same moment
+    return now
+
+
+def noted(store: Store, name: str) -> datetime | None:
+    """When something was last done; None for never."""
     with store.reading() as connection:
         value = connection.execute(select(META.c.value).where(META.c.name == name)).scalar()
-    if value is not None:
-        return datetime.fromisoformat(value)
-    now = store.clock.now()
-    try:
-        with store.transaction("watched") as connection:
-            connection.execute(insert(META).values(name=name, value=instant_text(now)))
-    except Taken:
-        return now  # another watch has seen it in the same moment
-    return now
+    return datetime.fromisoformat(value) if value is not None else None

@@ -24,6 +24,7 @@ from crosswalk.http import redact
 from crosswalk.runs.wiring import House
 from crosswalk.settings import Settings
 from crosswalk.store import incidents as rows
+from crosswalk.store import watching
 from crosswalk.store.engine import Taken
 from crosswalk.watch import accounts, heartbeat, queues, runs
 from crosswalk.watch.finding import Check, Finding, Look, Unknown
@@ -100,6 +101,7 @@ def _look(house: House, ask: bool, post: Post | None, send: bool) -> Seen:
     over = _found(look, seen)
     _tell(incidents, look, seen.findings, over)
     outages.keep(incidents)
+    watching.note(house.store, watching.LOOKED)
     seen.open = _wrong(incidents)
     seen.beat = _beat(incidents, house, seen)
     seen.sent = incidents.send_due() if send else 0

@@ -61,3 +61,30 @@ def test_a_run_has_a_page_and_a_deployment(folder: Folder, running: Server) -> N
     runs = asked(running, "flow_runs/filter", {"flow_runs": {"state": {"type": {"not_any_": ["SCHEDULED"]}}}})
     ended = {r["parameters"]["binding"]: (r["state_type"], bool(r["deployment_id"])) for r in runs}
     assert ended == {"customers": ("COMPLETED", True), "orders": ("FAILED", True)}
+
+
+def test_the_doctor_names_what_prefect_lacks(folder: Folder, running: Server) -> None:
+    """Deployed, and nobody polls; then a schedule that differs from the file: each is named."""
+    for name in ("flows", "tasks", "mappings"):
+        (folder.path / name).symlink_to(servers.REPOSITORY / name)
+    file = folder.path / "prefect.yaml"
+    file.write_text((servers.REPOSITORY / "prefect.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+
+    def examined() -> dict[str, tuple[str, str]]:
+        done = subprocess.run(
+            [sys.executable, "-m", "crosswalk.console.main", "doctor", "--json"], cwd=folder.path, capture_output=True,
+            text=True, check=False, env={**os.environ, **running.environment},
+        )  # fmt: skip
+        assert done.stdout, done.stderr
+        return {x["what"]: (x["state"], x["said"]) for x in json.loads(done.stdout)}
+
+    subprocess.run(
+        [sys.executable, "-m", "crosswalk.console.main", "deploy"], cwd=folder.path, capture_output=True, check=True,
+        env={**os.environ, **running.environment},
+    )  # fmt: skip
+    found = examined()
+    assert found["prefect"][0] == found["deployments"][0] == found["schedules"][0] == "ok", found
+    assert found["work pool crosswalk"][0] == "fail" and "no worker polls it" in found["work pool crosswalk"][1]
+    file.write_text(file.read_text(encoding="utf-8").replace('"10,40 * * * *"', '"15,45 * * * *"'), encoding="utf-8")
+    found = examined()
+    assert found["deployments"][0] == "fail" and "/orders: schedule differs" in found["deployments"][1]
