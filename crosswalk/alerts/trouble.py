@@ -91,7 +91,8 @@ def of_failure(failure: Failure, owner: str = "", run: str = "") -> Trouble:
         kind=failure.about or RUN_FAILED, title=message.title.partition("] ")[2], what=failure.what,
         binding=failure.binding, connection=failure.connection, step=failure.step, error=failure.kind,
         # A run that died says no more than that, whoever saw it: its hook, a worker, the watch.
-        code="" if failure.about == RUN_DIED else failure.code or failure.what, severity=CRITICAL if grave else ERROR, facts=message.facts,
+        code="" if failure.about == RUN_DIED else failure.code or failure.what,
+        severity=CRITICAL if grave else ERROR, facts=message.facts,
         then=failure.then, command=message.command, link=message.link, run=run or failure.run, owner=owner,
     )  # fmt: skip
 
