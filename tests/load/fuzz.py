@@ -22,6 +22,7 @@ from receiver import CLOCK, free, running  # noqa: E402
 from crosswalk.sandbox import control  # noqa: E402
 from crosswalk.store import inbox_look  # noqa: E402
 
+TOOL = HERE.parents[1] / ".fuzz" / "bin" / "schemathesis"
 CHECKS = "not_a_server_error,status_code_conformance,response_schema_conformance"
 
 
@@ -31,8 +32,10 @@ def main() -> int:
         home, port = kit.home(Path(folder), started), free()
         serve = [sys.executable, "-m", "crosswalk.console.main", "receive", "--port", str(port)]
         with running(serve, home, port, {}):
-            attack = [".fuzz/bin/schemathesis", "run", f"http://127.0.0.1:{port}/openapi.json", "--checks", CHECKS]
-            code = subprocess.run([*attack, "-n", cases, "--generation-deterministic"], check=False).returncode
+            attack = [str(TOOL), "run", f"http://127.0.0.1:{port}/openapi.json", "--checks", CHECKS]
+            code = subprocess.run(
+                [*attack, "-n", cases, "--generation-deterministic"], cwd=folder, check=False
+            ).returncode
         house = houses.house(home, started, CLOCK)
         kept = len(inbox_look.events(house.store))
         house.close()
