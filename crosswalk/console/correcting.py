@@ -41,7 +41,9 @@ def edit(
     for one in set_:
         name, is_, value = one.partition("=")
         if not is_ or not name:
-            raise SettingsError(f"--set {one!r} is not field=value", safe="nothing was changed")
+            raise SettingsError(
+                f"--set {one!r} is not field=value", safe="nothing was changed", next_command="write --set name=value"
+            )
         fields.append((name, value))
     with place.house() as house:
         correcting.edit(house.session(binding, Request()), key, fields, author or person(), reason)

@@ -79,7 +79,11 @@ def _days(binding: Binding, now: datetime, since: str | None, until: str | None)
     past = _day("until", until) or today
     first = _day("since", since) or (past - timedelta(days=1)).replace(day=1)
     if first >= past:
-        raise SettingsError(f"since {first} is not before until {past}", safe="nothing was read")
+        raise SettingsError(
+            f"since {first} is not before until {past}",
+            safe="nothing was read",
+            next_command=f"crosswalk reconcile {binding.name} --since 2026-11-01 --until 2026-12-01",
+        )
     return first, past
 
 

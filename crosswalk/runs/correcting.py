@@ -104,15 +104,19 @@ def value_of(field: str, place: Field, text: str) -> Any:
         return None
     if place.wire_kind == "bool":
         if text not in ("true", "false"):
-            raise SettingsError(f"{field} is true or false, not {text!r}", safe="nothing was changed")
+            raise _unfit(f"{field} is true or false, not {text!r}", f"write --set {field}=true")
         return text == "true"
     if place.wire_kind == "number":
         try:
             number = Decimal(text)
         except InvalidOperation as error:
-            raise SettingsError(f"{field} is a number, not {text!r}", safe="nothing was changed") from error
+            raise _unfit(f"{field} is a number, not {text!r}", f"write --set {field}=12.50") from error
         return int(number) if number == number.to_integral_value() else number
     return text
+
+
+def _unfit(what: str, then: str) -> SettingsError:
+    return SettingsError(what, safe="nothing was changed", next_command=then)
 
 
 def leave_out(session: Session, chunk: Chunk) -> None:
@@ -169,7 +173,7 @@ def _fits(record: Record, raw: bytes, values: Sequence[tuple[str, Any]]) -> None
     whole = decode(raw) if raw else None
     for name, value in values if isinstance(whole, dict) else ():
         if not _set(whole, steps(record, name)[0], value):
-            raise SettingsError(f"the record has no such element: {name}", safe="nothing was changed")
+            raise _unfit(f"the record has no such element: {name}", "crosswalk held show ID")
 
 
 def dismiss(session: Session, key: str, part: str | None, by: str, reason: str) -> int:
@@ -182,7 +186,7 @@ def dismiss(session: Session, key: str, part: str | None, by: str, reason: str) 
     with session.store.transaction("dismiss") as connection:
         rows = [r for r in _rows(connection, session, key) if part is None or r.part == part]
         if not rows:
-            raise SettingsError(f"part {part!r} of {key} is not held", safe="nothing was changed")
+            raise _unfit(f"part {part!r} of {key} is not held", f"crosswalk held list {session.binding.name}")
         mine = [r for r in ledger.existing(connection, session.scope, [key]).values() if part in (None, r.part)]
         if any(r.batch for r in mine):
             raise SettingsError(
