@@ -42,26 +42,22 @@ def move(
         update(CURSOR).where(same).values(value=value, version=position.version + 1, moved_at=at)
     ).rowcount
     if moved != 1:
-        raise Fenced(
-            f"the cursor of {resource} was moved by somebody else",
-            record=scope,
-            safe="nothing of this chunk was written",
-            next_command="run again",
-        )
+        raise _fenced(scope, resource, "nothing of this chunk was written")
     return Position(value, position.version + 1)
 
 
-def put(store: Store, scope: str, resource: str, value: datetime) -> None:
-    """Set a cursor by hand, also back."""
-    with store.transaction("cursor") as connection:
-        found = connection.execute(
-            update(CURSOR)
-            .where(CURSOR.c.scope == scope, CURSOR.c.resource == resource)
-            .values(value=value, version=CURSOR.c.version + 1, moved_at=store.clock.now())
-        ).rowcount
-        if not found:
-            connection.execute(
-                insert(CURSOR).values(
-                    scope=scope, resource=resource, value=value, version=1, moved_at=store.clock.now()
-                )
-            )
+def put(connection: Connection, scope: str, resource: str, position: Position, value: datetime, at: datetime) -> None:
+    """Set a cursor by hand, also back, unless it has moved since ``position`` was read. Raises Fenced then."""
+    if position.value is None or value > position.value:
+        move(connection, scope, resource, position, value, at)
+        return
+    same = (CURSOR.c.scope == scope) & (CURSOR.c.resource == resource) & (CURSOR.c.version == position.version)
+    values = {"value": value, "version": position.version + 1, "moved_at": at}
+    if connection.execute(update(CURSOR).where(same).values(**values)).rowcount != 1:
+        raise _fenced(scope, resource, "nothing was changed")
+
+
+def _fenced(scope: str, resource: str, safe: str) -> Fenced:
+    return Fenced(
+        f"the cursor of {resource} was moved by somebody else", record=scope, safe=safe, next_command="run again"
+    )

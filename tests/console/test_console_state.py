@@ -12,9 +12,11 @@ import pytest
 from console_kit import Folder, staging
 from sqlalchemy import delete, select, update
 
-from crosswalk.store import cursors
+from crosswalk.http.protocols import Admission
+from crosswalk.store import audit, cursors
+from crosswalk.store.breakers import Breakers
 from crosswalk.store.engine import HEAD
-from crosswalk.store.leases import Process, take
+from crosswalk.store.leases import BACKFILL, Process, take
 from crosswalk.store.tables import LINK, META, METADATA, RECORD, RUN
 
 LEDGER = ("record", "link", "cursor", "batch", "member", "held", "run", "lease", "approval")
@@ -129,7 +131,8 @@ def test_a_cursor_set_back_is_written_down_and_reads_again_without_doubling(fold
 
 
 def test_a_cursor_set_forward_keeps_the_epoch(folder: Folder) -> None:
-    """Only going back makes the store distrust its memory; an instant in the future, or none, is refused."""
+    """Going forward leaves records unread, which is said and has to be agreed to; only going back makes the store
+    distrust its memory; an instant in the future, or none, is refused."""
     folder.good("run", "orders-to-database", "--bare")
     with folder.house() as house:
         resource = "shopify.orders"
@@ -137,7 +140,12 @@ def test_a_cursor_set_forward_keeps_the_epoch(folder: Folder) -> None:
         cursor = cursors.read(house.store, scope, resource).value
         epoch = house.store.epoch()
         later = min(cursor + timedelta(seconds=5), datetime.now(UTC))
-        folder.good("state", "set", "orders-to-database", "--cursor", later.isoformat())
+        folder.cw("state", "set", "orders-to-database", "--cursor", later.isoformat()).told(
+            f"what changed from {cursor:%Y-%m-%d %H:%M:%S} UTC to", "would never be read", "--skip", code=2
+        )
+        assert cursors.read(house.store, scope, resource).value == cursor
+        said = folder.good("state", "set", "orders-to-database", "--cursor", later.isoformat(), "--skip")
+        assert said.index("will never be read") < said.index("it is ") and "crosswalk backfill" in said
         assert house.store.epoch() == epoch
         assert cursors.read(house.store, scope, resource).value == later
     ran = folder.cw("state", "set", "orders-to-database", "--cursor", "2126-01-01T00:00:00Z")
@@ -151,6 +159,58 @@ def test_a_cursor_is_not_moved_under_a_run(folder: Folder) -> None:
         lease = take(house.store, house.settings.binding("orders").scope, Process.this())
         folder.cw("state", "set", "orders", "--cursor", "2026-01-01T00:00:00Z").told("its lease ends at")
         lease.release()
+
+
+def test_a_cursor_is_rewound_with_a_reason_and_an_author(folder: Folder) -> None:
+    """Outside the sandbox both are needed; what it means is said first; the audit trail has both and both places."""
+    folder.cw("state", "rewind", "orders", "--days", "3").told("there is no cursor to set back", code=2)
+    staging(folder)
+    said = folder.good("plan", "customers")
+    folder.good("apply", said.split("crosswalk apply ")[1].split()[0], "--bare")
+    folder.cw("state", "rewind", "customers", "--days", "3").told("without --reason and --by", code=2)
+    folder.cw("state", "rewind", "customers", "--reason", "x", "--by", "x").told("say how far", code=2)
+    signed = ("--reason", "a filter was wrong", "--by", "Ada")
+    said = folder.good("state", "rewind", "customers", "--days", "3", *signed)
+    assert said.index("reads everything of shopify.customers again") < said.index("it is ")
+    with folder.house() as house:
+        (line,) = audit.listing(house.store, action="cursor.")
+        position = cursors.read(house.store, house.settings.binding("customers").scope, "shopify.customers")
+    assert (line.actor, line.reason) == ("Ada", "a filter was wrong")
+    before, after = (datetime.fromisoformat(json.loads(t)["cursor"]) for t in (line.before, line.after))
+    assert (before - after, after) == (timedelta(days=3), position.value)
+    folder.cw("state", "rewind", "customers", "--to", before.isoformat(), *signed).told("is not before", code=2)
+
+
+def test_what_the_store_knows_is_exported_without_what_is_personal(folder: Folder) -> None:
+    """Every record and link with its ids and state, and the cursor; names and addresses only when they are asked for;
+    a file that is there is not replaced."""
+    folder.good("run", "customers", "--bare")
+    file = folder.path / "state.json"
+    assert "25 records and 23 links" in folder.good("state", "export", "customers", str(file))
+    assert file.stat().st_mode & 0o077 == 0
+    folder.cw("state", "export", "customers", str(file)).told("cannot be written", code=2)
+    found = json.loads(file.read_text())
+    ours = records(folder, "customers")
+    assert {(r["key"], r["part"]): r["target_id"] for r in found["records"]} == {k: v[0] for k, v in ours.items()}
+    assert len(found["links"]) == 23 and [c["resource"] for c in found["cursors"]] == ["shopify.customers"]
+    names = [c["name"] for c in folder.control.effects()["contacts"]]
+    assert names and not any(name in file.read_text() for name in names)
+    assert any(name in folder.good("state", "export", "customers", "--personal") for name in names)
+
+
+def test_the_state_shows_who_reads_and_what_is_away(folder: Folder) -> None:
+    """A backfill that goes on, a connection whose breaker is open, and the last runs with their windows."""
+    folder.good("run", "customers", "--bare")
+    with folder.house() as house:
+        bound = house.settings.binding("customers")
+        lease = take(house.store, bound.scope + BACKFILL, Process.this())
+        breakers = Breakers(house.store)
+        for _ in range(5):
+            breakers.failed(bound.target.key, Admission(0), "no answer")
+        said = folder.good("state", "show", "customers")
+        lease.release()
+    assert re.search(rf"backfill +pid {os.getpid()}", said) and "away since" in said
+    assert "the beginning to 20" in said and "completed" in said
 
 
 def test_an_empty_ledger_adopts_everything_that_is_there(folder: Folder) -> None:

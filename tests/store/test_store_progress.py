@@ -43,7 +43,10 @@ def test_a_cursor_moves_forward_only(store: Store, clock: SharedClock) -> None:
     """An older value leaves it where it is; by hand it may be set back, and that is a new version."""
     one = move(store, cursors.read(store, SCOPE, ORDERS), clock.now())
     assert move(store, one, clock.now() - timedelta(days=1)) == one
-    cursors.put(store, SCOPE, ORDERS, clock.now() - timedelta(days=1))
+    with store.transaction("test") as connection:
+        cursors.put(connection, SCOPE, ORDERS, one, clock.now() - timedelta(days=1), clock.now())
+    with pytest.raises(Fenced, match="moved by somebody else"), store.transaction("test") as connection:
+        cursors.put(connection, SCOPE, ORDERS, one, clock.now() - timedelta(days=2), clock.now())
     assert cursors.read(store, SCOPE, ORDERS).value == clock.now() - timedelta(days=1)
     with pytest.raises(Fenced):
         move(store, one, clock.now() + timedelta(days=1))
