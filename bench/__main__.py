@@ -1,7 +1,7 @@
 """``make bench``: the same job by the engine, by hand and by dlt, side by side; a table, and with OUT a file.
 
 ROWS (100,000): how many orders. ROUNDS (2): how often everything is done; the order of the tools turns round each time.
-TARGETS (postgresql,sqlite), TOOLS (all), PARTS (tables,api): what is measured.
+TARGETS (postgresql,sqlite,api), TOOLS (all): what is measured. API_ROWS (20,000): how many records go to the API.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bench import compare, shown
+from bench import api, compare, shown
 from bench.engine import TOML
 from bench.measure import ROOT, Cost, Failed, python, run
 
@@ -144,10 +144,13 @@ def tables(rows: int, rounds: int, targets: list[str], tools: list[str]) -> dict
 
 def main() -> None:
     rows, rounds = int(os.environ.get("ROWS") or 100_000), int(os.environ.get("ROUNDS") or 2)
-    targets = (os.environ.get("TARGETS") or "postgresql,sqlite").split(",")
+    targets = (os.environ.get("TARGETS") or "postgresql,sqlite,api").split(",")
     tools = (os.environ.get("TOOLS") or ",".join(TOOLS)).split(",")
     print(shown.surroundings())
-    found: dict[str, Any] = {"rows": rows, **tables(rows, rounds, targets, tools)}
+    databases = [target for target in targets if target != "api"]
+    found: dict[str, Any] = {"rows": rows, **(tables(rows, rounds, databases, tools) if databases else {})}
+    if "api" in targets:
+        print(api.measure(int(os.environ.get("API_ROWS") or 20_000), serving))
     if out := os.environ.get("OUT"):
         Path(out).write_text(json.dumps(shown.exact(found), indent=1) + "\n", encoding="utf-8")
 
