@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from crosswalk.connectors.base import Found
@@ -75,7 +75,7 @@ def by_tax(document: Mapping[str, Any]) -> dict[str, Decimal]:
         amount = line.get("LineAmount")
         if amount is None:
             full = _decimal(line.get("Quantity", 1)) * _decimal(line.get("UnitAmount"))
-            amount = (full - _decimal(line.get("DiscountAmount"))).quantize(CENT)
+            amount = (full - _decimal(line.get("DiscountAmount"))).quantize(CENT, ROUND_HALF_UP)
         code = str(line.get("TaxType") or "NONE")
         amounts[code] = amounts.get(code, Decimal(0)) + _decimal(amount)
         if added:

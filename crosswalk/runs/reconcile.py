@@ -149,7 +149,7 @@ class _Resource:
         if part.fate == WANTED:
             fields = self._fields(part, there) if there is not None else []
             if there is not None and not fields:
-                self._there(there, part)
+                self._add("target", part)  # the same total, and the same code and amount in every line
             elif self.causes.held(part.name):
                 self._add("held", part)
             elif there is not None:

@@ -19,6 +19,7 @@ from crosswalk.runs import balance, reconciled
 from crosswalk.runs.balance import Balance
 from crosswalk.runs.extract import Extraction
 from crosswalk.runs.reconcile import reconcile
+from crosswalk.runs.wiring import House
 from crosswalk.store import incidents
 
 FIRST, PAST = date(2026, 1, 1), date(2026, 12, 1)
@@ -200,18 +201,27 @@ def test_a_difference_is_an_incident_until_the_days_agree(sqlite_ground: Ground)
 
 
 def test_a_period_is_compared_once_when_it_is_over(sqlite_ground: Ground) -> None:
-    """A binding that declares it is due for yesterday two hours into the day, once; again where it differed."""
+    """A binding that declares it is due for yesterday two hours into the day, and once."""
     ground = sqlite_ground.fresh("pending", options='reconcile = "day"')
     ground.whole(2)
     house = ground.house()
     bound = house.settings.binding("orders")
     due = reconciled.due(house.store, bound, ground.clock.now())
-    assert due is not None and due.past - due.first == timedelta(days=1) and due.first == date(2026, 11, 22)
-    compared(house, bound, due.first, due.past, due.by)
-    assert reconciled.due(house.store, bound, ground.clock.now()) is None
-    tomorrow = ground.clock.now() + timedelta(days=1)
-    again = reconciled.due(house.store, bound, tomorrow)
+    assert due is not None and (due.first, due.past) == (date(2026, 11, 22), date(2026, 11, 23))
+    told, wrong = _upkeep(house)
+    assert not wrong and len(told) == 2 and all("2026-11-22 to 2026-11-23: both systems agree" in line for line in told)
+    assert _upkeep(house) == ([], [])
+    again = reconciled.due(house.store, bound, ground.clock.now() + timedelta(days=1))
     assert again is not None and again.first == date(2026, 11, 23)
+
+
+def _upkeep(house: House) -> tuple[list[str], list[str]]:
+    from flows import upkeep
+
+    words: list[str] = []
+    wrong: list[str] = []
+    upkeep.reconcile(house, words, wrong)
+    return words, wrong
 
 
 def test_the_amounts_of_a_document_by_tax_code() -> None:
