@@ -63,6 +63,11 @@ class Size:
         return Size(threading.active_count(), files, pages * resource.getpagesize() / 1e6)
 
 
+def flow_run(name: str) -> Any:
+    """What Prefect would say of the flow run that this is not."""
+    return SimpleNamespace(id=uuid.uuid4(), name=f"{name}-soak", run_count=1, deployment_id="soak")
+
+
 @dataclass
 class Soak:
     """A ground with everything on it."""
@@ -148,9 +153,8 @@ class Soak:
         from flows.telling import About
 
         house = self.ground.house()
-        flow_run = SimpleNamespace(id=uuid.uuid4(), name=f"{binding}-soak", run_count=1, deployment_id="soak")
         integration = find(house.settings.binding(binding).integration)
-        about = About(integration, binding, flow_run, house.settings)
+        about = About(integration, binding, flow_run(binding), house.settings)
         try:
             about.session = house.session(binding, Request(), integration=integration)
             account = body.run(about.session)
@@ -164,9 +168,10 @@ class Soak:
         self.ground.close()
 
     def _upkeep(self) -> list[str]:
-        from flows.upkeep import tended
+        from flows import upkeep
 
-        _, wrong = tended(self.ground.house())
+        upkeep._flow_run = lambda: flow_run("upkeep")
+        _, wrong = upkeep.tended(self.ground.house())
         self.ground.close()
         return wrong
 
