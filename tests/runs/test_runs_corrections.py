@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from crosswalk.errors import SettingsError
 from crosswalk.runs import correcting
+from crosswalk.runs.forgetting import forget
 from crosswalk.runs.reconcile import reconcile
 from crosswalk.store import audit
 from crosswalk.store.corrections import DISMISSED
@@ -36,7 +37,7 @@ def trail(ground: Ground) -> list[tuple[str, str, str]]:
 
 
 def test_a_value_that_is_set_right_holds_for_later_versions(ground: Ground) -> None:
-    """The row leaves quarantine by itself, a newer version is corrected too, and the value stands nowhere in clear."""
+    """The row leaves quarantine by itself, a newer version is corrected too, and the value is sealed."""
     ground.fresh("status_expired").whole()
     [order] = ground.orders()
     assert {h.key for h in held(ground)} == {order["id"]} and not ground.invoices()
@@ -91,6 +92,17 @@ def test_rows_of_a_database_are_set_right_and_dismissed(sqlite_ground: Ground) -
     account = ground.later().run("orders-to-database")
     assert account.created == 1 and account.held == 0 and not held(ground)
     assert clean(ground, "orders-to-database")
+
+
+def test_what_was_set_right_is_forgotten_with_the_record(sqlite_ground: Ground) -> None:
+    """Erasing a person takes the values out that were laid over the record."""
+    ground = sqlite_ground.fresh("status_expired")
+    ground.whole()
+    [key] = {h.key for h in held(ground)}
+    decide(ground, "edit", key=key, fields=[("name", "#of a person")])
+    forget(ground.house(), "shop", "orders", key)
+    with ground.store.reading() as connection:
+        assert not list(connection.execute(select(CORRECTION)))
 
 
 def test_a_decision_that_does_not_fit_changes_nothing(sqlite_ground: Ground) -> None:
