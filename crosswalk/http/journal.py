@@ -182,6 +182,10 @@ class SqliteJournal:
             row |= {"at": datetime.fromisoformat(row["at"]), "headers": json.loads(row["headers"] or "{}")}
         return [Entry(**row) for row in found]
 
+    def count(self, run: str) -> int:
+        """How many requests a run has made so far."""
+        return int(self._file.run("SELECT count(*) FROM request WHERE run = ?", (run,))[0][0])
+
     def answered(self, run: str) -> set[str]:
         """The connections that gave a run at least one answer that is no error."""
         query = "SELECT DISTINCT connection FROM request WHERE run = ? AND status BETWEEN 200 AND 299"

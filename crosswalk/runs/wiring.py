@@ -123,7 +123,7 @@ class House:
             target=self.target(binding.target),
             request=replace(request, urgent=True) if errands else request,
             errands=errands,
-            requests=lambda run: len(self.journal.entries("run = ?", (run,))),
+            requests=self.journal.count,
             answered=self.journal.answered,
         )
 
