@@ -179,7 +179,10 @@ def _new(maker: _Maker, at: datetime) -> Change:
 
 def _customer(maker: _Maker, at: datetime) -> Change | None:
     changed = {c.person.id for c in maker.business.changes if c.person}
-    before = next(p for p in reversed(maker.business.people) if p.case == "plain" and p.id not in changed)
+    fit = (p for p in reversed(maker.business.people) if p.case == "plain" and p.id not in changed)
+    before = next(fit, None)
+    if before is None:
+        return None
     after = replace(before, email=f"moved.{before.email}", updated=at)
     return Change("", at, None, None, after, before)
 
