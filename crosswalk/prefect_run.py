@@ -28,7 +28,7 @@ from crosswalk.settings import Settings, load
 
 def run(
     binding: str, *, since: datetime | None = None, until: datetime | None = None, ids: Sequence[str] = (),
-    dry_run: bool = False, home: Path | None = None,
+    dry_run: bool = False, full: bool = False, home: Path | None = None,
 ) -> State[Any]:  # fmt: skip
     """Run a binding once in this process and return how it ended; its account is the state's result.
 
@@ -37,8 +37,21 @@ def run(
     settings = load(home)
     flow = flow_of(settings.binding(binding).integration, settings.home)
     given = {"binding": binding, "since": since, "until": until, "ids": list(ids) or None, "dry_run": dry_run}
+    if full:
+        given["full"] = _takes(flow, "full")
     with chdir(settings.home):  # as a worker does
         return here(flow, settings, given)
+
+
+def _takes(flow: Flow[..., Any], parameter: str) -> bool:
+    """Raises SettingsError for a flow of the user's own that does not know the parameter yet."""
+    if parameter not in flow.parameters.properties:
+        raise SettingsError(
+            f"the flow {flow.name!r} has no parameter {parameter!r}",
+            safe="nothing was read or written",
+            next_command=f"add it as the flows that come with Crosswalk have it, or give --bare with --{parameter}",
+        )
+    return True
 
 
 def flow_of(integration: str, home: Path) -> Flow[..., Any]:

@@ -45,6 +45,7 @@ Since = Annotated[
 ]
 Until = Annotated[AwareDatetime | None, Field(description="Read up to this instant. The cursor then stays.")]
 Ids = Annotated[list[str] | None, Field(description="Read only these source keys. The cursor then stays.")]
+Full = Annotated[bool, Field(description="Read everything from the binding's start on; unchanged costs no write.")]
 DryRun = Annotated[bool, Field(description="Show the plan with its differences and write nothing.")]
 
 OPTIONS: dict[str, Any] = {
@@ -57,7 +58,7 @@ OPTIONS: dict[str, Any] = {
 
 def sync(
     integration: Integration, binding: str, since: datetime | None = None, until: datetime | None = None,
-    ids: list[str] | None = None, dry_run: bool = False,
+    ids: list[str] | None = None, dry_run: bool = False, full: bool = False,
 ) -> State[Any]:  # fmt: skip
     """Run a binding once, inside a flow run. Returns the state that the flow run ends in."""
     about, where = About(integration, binding, _flow_run()), Where()
@@ -65,7 +66,7 @@ def sync(
         with closing(House.here()) as house:
             about.settings = house.settings
             _fits(about)
-            request = Request(since, until, tuple(ids or ()), dry_run, str(about.flow_run.id))
+            request = Request(since, until, tuple(ids or ()), dry_run, str(about.flow_run.id), full=full)
             about.session = house.session(binding, request, integration=integration)
             try:
                 return _run(about, where)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ def register(app: App) -> None:
 
 def run(
     binding: str, /, *, since: str | None = None, until: str | None = None, ids: str | None = None,
-    dry_run: bool = False, bare: bool = False, personal: bool = False,
+    full: bool = False, dry_run: bool = False, bare: bool = False, personal: bool = False,
 ) -> int:  # fmt: skip
     """Run a binding once, in this process.
 
@@ -39,11 +40,12 @@ def run(
         since: Read from this instant on, with its zone, instead of from the cursor. The cursor then stays.
         until: Read up to this instant. The cursor then stays.
         ids: Read only these source keys, with commas between them. The cursor then stays.
+        full: Read everything from the binding's start on. What is delivered and unchanged is not sent.
         dry_run: Show what would be done, field by field, and write nothing.
         bare: Run without Prefect.
         personal: Show personal values in the plan of a dry run.
     """
-    wanted = request(since, until, ids, dry_run)
+    wanted = replace(request(since, until, ids, dry_run), full=full)
     if dry_run:
         with place.house() as house:
             _plan(house, binding, wanted, personal=personal)
@@ -53,9 +55,12 @@ def run(
 
 def plan(
     binding: str, /, *, since: str | None = None, until: str | None = None, ids: str | None = None,
-    personal: bool = False,
+    remap: bool = False, personal: bool = False,
 ) -> int:  # fmt: skip
     """Show what a run would do, field by field, write nothing, and keep the plan for approval.
+
+    A mapping that has changed does not touch what is delivered, until its source record changes. With --remap the plan
+    shows which delivered records the present mapping would change; `crosswalk apply` writes them.
 
     Outside the sandbox a binding's first plan must be approved with `crosswalk apply` before anything is written.
 
@@ -64,12 +69,18 @@ def plan(
         since: Read from this instant on, with its zone, instead of from the cursor.
         until: Read up to this instant.
         ids: Read only these source keys, with commas between them.
+        remap: Show what the present rules make of the delivered records that were made with other ones.
         personal: Show personal values.
     """
+    from crosswalk.runs import remapping
+    from crosswalk.runs.session import Request
     from crosswalk.store import runs
 
     with place.house() as house:
-        session = _plan(house, binding, request(since, until, ids, True), personal=personal)
+        wanted = replace(request(since, until, ids, True), remap=remap)
+        if remap:
+            remapping.require_ledger(house.session(binding, Request()))
+        session = _plan(house, binding, wanted, personal=personal)
         bound = session.binding
         if bound.source.environment != "sandbox" and bound.start is None:
             raise SettingsError(
@@ -83,6 +94,7 @@ def plan(
             "since": str(session.window.since),
             "until": str(session.window.until),
             "adopt": session.plan.adopt,
+            "remap": remap,
         }
         runs.propose(house.store, name, session.scope, _digest(session), summary)
     show.say(f"Next: crosswalk apply {name}")
@@ -123,10 +135,12 @@ def apply(plan: str, /, *, bare: bool = False) -> int:
             )
         if not row.approved_by:
             runs.approve(house.store, plan, _person())
-        adopted = json.loads(row.summary).get("adopt", ())
+        summary = json.loads(row.summary)
+        adopted, remap = summary.get("adopt", ()), bool(summary.get("remap"))
         release.approved(house.session(bound.name, Request()), [(key, part) for key, part, *_ in adopted])
         show.say(f"Plan {plan} of {bound.name} is approved by {row.approved_by or _person()}.")
-    return go(bound.name, Request(), bare=bare)
+    # A re-mapping is a person's act with a plan: it is no parameter that a form in Prefect offers.
+    return go(bound.name, Request(remap=remap), bare=bare or remap)
 
 
 def request(since: str | None, until: str | None, ids: str | None, dry_run: bool = False) -> Request:
@@ -224,7 +238,7 @@ def _through_prefect(binding: str, wanted: Request, api: str) -> int:
     from crosswalk.runs.account import Account
 
     with temporary_settings({PREFECT_API_URL: api}):
-        state = run_flow(binding, since=wanted.since, until=wanted.until, ids=wanted.ids)
+        state = run_flow(binding, since=wanted.since, until=wanted.until, ids=wanted.ids, full=wanted.full)
         found: Any = state.result(raise_on_failure=False)
     if isinstance(found, Account):
         _show(binding, found)

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from crosswalk.delivery import remap as remapping
 from crosswalk.delivery.names import Names
 from crosswalk.errors import Unbalanced
 from crosswalk.mapping.language import Mapping
@@ -37,13 +38,14 @@ NEW: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Skip:
-    """A part that a named rule leaves out."""
+    """A part that a named rule leaves out. digest: of the rules that say so."""
 
     name: Name
     rule: str
     version: str
     resource: str = ""
     rank: int = 0
+    digest: str = ""
 
 
 @dataclass
@@ -245,12 +247,19 @@ def _sound(old: Row[Any] | None, wanted: Wanted, decision: Decision) -> None:
         )
 
 
-def commit(connection: Connection, store: Store, scope: str, run: str, chunk: Chunk, seen: Seen, now: datetime) -> None:
-    """Write the outcome of every part of a chunk; the caller's transaction holds the fence check and the cursor too."""
+def commit(
+    connection: Connection, store: Store, scope: str, run: str, chunk: Chunk, seen: Seen, now: datetime, *,
+    remap: bool = False,
+) -> None:  # fmt: skip
+    """Write the outcome of every part of a chunk; the caller's transaction holds the fence check and the cursor too.
+
+    remap: what is delivered and made with other rules is planned anew, too; otherwise it stands.
+    """
     since = instant_text(store.since())
     # What belongs to another part may be as old as that: no version of the record tells when it came to be.
     hanging = {w.name for w in chunk.wanted if w.hangs}
     old = ledger.existing(connection, scope, {n.key for n in chunk.names()})
+    chunk, standing = (chunk, []) if remap else remapping.standing(chunk, old)
     holds = list(chunk.held)
     new_rows: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
@@ -283,6 +292,8 @@ def commit(connection: Connection, store: Store, scope: str, run: str, chunk: Ch
         full["look_first"] = values["wanted_version"] < since or name in hanging or left_out
         (changed if row is not None else new_rows).append(full)
 
+    for name in standing:
+        note(name, Decision("unchanged", None))
     for wanted in chunk.wanted:
         planned = decide(old.get(wanted.name), wanted, now)
         _sound(old.get(wanted.name), wanted, planned)

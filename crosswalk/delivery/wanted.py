@@ -42,7 +42,7 @@ def leftovers(
         )  # fmt: skip
     for left in outcome.skipped:
         version = versions[left.source_row] if left.source_row >= 0 else ""
-        chunk.skipped.append(Skip(Name(left.key, left.part), left.rule, version, resource, rank))
+        chunk.skipped.append(Skip(Name(left.key, left.part), left.rule, version, resource, rank, digest))
 
 
 def _wanted(chunk: Chunk, mapping: Mapping, rank: int, outcome: Outcome, digest: str) -> None:

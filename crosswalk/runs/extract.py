@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from crosswalk.connectors.base import Page
 from crosswalk.errors import Transient
+from crosswalk.runs import remapping
 from crosswalk.runs.session import Session, lasts
 
 CHUNK_BYTES = 8_000_000
@@ -33,6 +34,7 @@ class Extraction:
     _resume: str | None = None
     _gathered: list[bytes] = field(default_factory=list)
     _ids: int = 0
+    _wanted: Sequence[str] | None = None
     _began: bool = False
     _standing_in: int = 0
 
@@ -59,7 +61,7 @@ class Extraction:
         if self._began:
             return
         self._began = True
-        if not self.session.request.ids:
+        if not self.session.request.ids or self.session.request.remap:
             self._gathered += self.session.integration.stand_ins
         self._standing_in = len(self._gathered)
 
@@ -76,13 +78,17 @@ class Extraction:
             raise
 
     def _page(self) -> list[bytes]:
-        return self._fetch() if self.session.request.ids else self._list()
+        request = self.session.request
+        return self._fetch() if request.ids or request.remap else self._list()
 
     def _fetch(self) -> list[bytes]:
-        ids = self.session.request.ids[self._ids : self._ids + IDS]
+        if self._wanted is None:
+            request = self.session.request
+            self._wanted = remapping.keys(self.session) if request.remap else request.ids
+        ids = self._wanted[self._ids : self._ids + IDS]
         records = self.session.source.fetch(self.session.resource, ids) if ids else []
         self._ids += IDS
-        self.done = self._ids >= len(self.session.request.ids)
+        self.done = self._ids >= len(self._wanted)
         return records
 
     def _list(self) -> list[bytes]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from crosswalk.delivery import plan, send
+from crosswalk.delivery import plan, remap, send
 from crosswalk.delivery.plan import Chunk, Seen
 from crosswalk.delivery.resolve import Resolved, resolve
 from crosswalk.delivery.send import Sent
@@ -31,11 +31,15 @@ def commit(session: Session, validated: Validated, chunk: Chunk) -> None:
     with store.transaction("plan") as connection:
         assert session.lease is not None
         session.lease.check(connection)
-        held_now = held.new(connection, session.scope, session.run, chunk.held)
+        anew = session.request.remap
+        holds = chunk.held if anew else remap.newly_held(connection, session.scope, chunk.held)
+        held_now = held.new(connection, session.scope, session.run, holds)
         crossed = session.integration.thresholds.crossed(held_now, seen.distinct)
         kept = Chunk(held=chunk.held) if crossed else chunk
-        plan.commit(connection, store, session.scope, session.run, kept, seen, now)
+        plan.commit(connection, store, session.scope, session.run, kept, seen, now, remap=anew)
         planned(seen, kept)
+        if anew and not crossed:
+            remap.made(connection, session.scope, chunk)
         if not crossed:
             position = move_cursor(session, connection, validated, now)
             errands.serve(session, connection, validated, now)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from crosswalk.delivery import match, plan
+from crosswalk.delivery import match, plan, remap
 from crosswalk.delivery.match import Ask
 from crosswalk.store import ledger, links
 from crosswalk.store.held import Hold
@@ -74,6 +74,9 @@ def add(session: Session, validated: Validated, chunk: Chunk) -> None:
     found = session.plan
     with session.store.reading() as connection:
         old = ledger.existing(connection, session.scope, {n.key for n in chunk.names()})
+        if not session.request.remap:
+            chunk, standing = remap.standing(chunk, old)
+            found.counts["unchanged"] = found.counts.get("unchanged", 0) + len(standing)
         parents = {
             w.name: {f: session.delivery.parent(of, id, to) for f, (to, of, id) in w.links.items()}
             for w in chunk.wanted

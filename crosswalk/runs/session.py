@@ -40,7 +40,8 @@ def _nobody(_: str) -> Collection[str]:
 class Request:
     """What a run is asked for. since, until: aware; ids: source keys instead of a window.
 
-    urgent: somebody waits for it, because an event asked for it.
+    urgent: somebody waits for it, because an event asked for it.  full: everything from the binding's start on.
+    remap: the delivered records that were made with other rules, anew with the present ones.
     """
 
     since: datetime | None = None
@@ -50,18 +51,20 @@ class Request:
     flow_run_id: str = ""
     plan: str = ""
     urgent: bool = False
+    full: bool = False
+    remap: bool = False
 
     @property
     def priority(self) -> int:
         """How urgent its requests are: work of events before a scheduled run, that before a stretch of the past."""
         if self.urgent:
             return EVENT
-        return BACKFILL if self.since or self.until else USUAL
+        return BACKFILL if self.since or self.until or self.full or self.remap else USUAL
 
     @property
     def asked(self) -> str:
         """What it is asked for instead of all that changed since the last run; empty for that."""
-        return "records" if self.ids else "window" if self.since or self.until else ""
+        return "records" if self.ids or self.remap else "window" if self.since or self.until else ""
 
     def __post_init__(self) -> None:
         for name in ("since", "until"):
@@ -70,6 +73,12 @@ class Request:
                 raise SettingsError(f"{name} carries no zone", next_command=f"write --{name} 2026-01-01T00:00:00Z")
         if self.since and self.until and self.since >= self.until:
             raise SettingsError("since is not before until", safe="nothing was read or written")
+        if (self.full or self.remap) and (self.ids or self.since or self.until or self.full == self.remap):
+            what = "full reads everything" if self.full else "remap reads what was made with other rules"
+            raise SettingsError(
+                f"{what}, and something else is asked for too", safe="nothing was read or written",
+                next_command="give one of them",
+            )  # fmt: skip
 
 
 @dataclass
@@ -126,7 +135,7 @@ class Session:
     def incremental(self) -> bool:
         """Whether this run moves the cursor: it reads a window up to now that begins at the cursor."""
         request = self.request
-        return not (request.ids or request.dry_run or request.until or request.since)
+        return not (request.ids or request.dry_run or request.until or request.since or request.remap)
 
     @property
     def of_events(self) -> bool:
@@ -271,7 +280,7 @@ def _window(session: Session) -> Window:
     until = request.until or now - timedelta(seconds=resource.settle)
     if request.since is not None:
         since: datetime | None = request.since
-    elif session.position.value is not None:
+    elif session.position.value is not None and not request.full:
         since = session.position.value - timedelta(seconds=resource.lookback)
     else:
         since = session.binding.start

@@ -1,14 +1,14 @@
-"""``crosswalk backfill``: windows one after the other, and going on where it was cut off."""
+"""Reading again: ``crosswalk backfill`` and ``crosswalk run --full``, and re-mapping by a plan."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from console_kit import Folder
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from crosswalk.store import cursors
-from crosswalk.store.tables import META, RUN
+from crosswalk.store.tables import META, RECORD, RUN
 
 STRETCH = ("backfill", "orders", "--since", "2026-09-01T00:00:00Z", "--until", "2026-11-01T00:00:00Z", "--bare")
 
@@ -57,3 +57,24 @@ def test_a_stretch_that_cannot_be_read_is_refused(folder: Folder) -> None:
     folder.cw("backfill", "orders", "--since", "2026-01-01T00:00:00Z", "--until", "2026-05-01T00:00:00Z").told(
         "it starts at 2026-06-01", code=2
     )
+
+
+def test_a_full_run_and_a_remapping_from_the_command_line(folder: Folder) -> None:
+    """A full run writes nothing; records made with an older mapping stay until their plan is applied."""
+    folder.good("run", "customers", "--bare")
+    wrote = folder.writes()
+    assert "23 unchanged" in folder.good("run", "customers", "--bare", "--full") and folder.writes() == wrote
+    folder.cw("run", "customers", "--bare", "--full", "--ids", "1").told("full reads everything", code=2)
+    folder.cw("plan", "orders-to-database", "--remap").told("do not tell with which rules", "--full", code=2)
+    older = {"applied_digest": "m1:0", "wanted_digest": "m1:0", "applied_hash": "h1:0", "wanted_hash": "h1:0"}
+    with folder.house() as house, house.store.transaction("test") as connection:
+        mine = (RECORD.c.applied_hash != "", RECORD.c.key.startswith("gid:"))
+        key = connection.execute(select(RECORD.c.key).where(*mine).order_by(RECORD.c.key).limit(1)).scalar_one()
+        payload = '{"Name": "as it was"}'
+        connection.execute(update(RECORD).where(RECORD.c.key == key).values(applied_payload=payload, **older))
+    assert "23 unchanged" in folder.good("run", "customers", "--bare", "--full") and folder.writes() == wrote
+    said = folder.good("plan", "customers", "--remap", "--personal")
+    assert "1 updated" in said and "as it was becomes" in said and folder.writes() == wrote
+    ran = folder.good("apply", said.split("crosswalk apply ")[1].split()[0])
+    assert "1 updated" in ran and folder.writes() == wrote + 1
+    assert "1 updated" not in folder.good("plan", "customers", "--remap")

@@ -48,7 +48,7 @@ def test_parameters_make_a_form(name: str) -> None:
     schema = form(flow_of(name))
     assert schema["required"] == ["binding"]
     properties = schema["properties"]
-    assert set(properties) == {"binding", "since", "until", "ids", "dry_run"}
+    assert set(properties) == {"binding", "since", "until", "ids", "dry_run", "full"}
     assert all(p["description"] for p in properties.values())
     for instant in ("since", "until"):
         assert {"type": "string", "format": "date-time"}.items() <= properties[instant]["anyOf"][0].items()
