@@ -76,7 +76,8 @@ def add(session: Session, validated: Validated, chunk: Chunk) -> None:
         old = ledger.existing(connection, session.scope, {n.key for n in chunk.names()})
         if not session.request.remap:
             chunk, standing = remap.standing(chunk, old)
-            found.counts["unchanged"] = found.counts.get("unchanged", 0) + len(standing)
+            for _ in standing:
+                found.count("unchanged")
         parents = {
             w.name: {f: session.delivery.parent(of, id, to) for f, (to, of, id) in w.links.items()}
             for w in chunk.wanted
