@@ -205,10 +205,8 @@ class Soak:
         """Each incident was opened once and resolved at most once, in messages that were sent."""
         with store.reading() as connection:
             opened = int(connection.execute(select(func.count()).select_from(INCIDENT)).scalar_one())
-            query = select(NOTIFICATION.c.incident, NOTIFICATION.c.kind, NOTIFICATION.c.channel, func.count())
-            rows = connection.execute(
-                query.group_by(NOTIFICATION.c.incident, NOTIFICATION.c.kind, NOTIFICATION.c.channel)
-            )
+            told = (NOTIFICATION.c.incident, NOTIFICATION.c.kind, NOTIFICATION.c.channel)
+            rows = list(connection.execute(select(*told, func.count()).group_by(*told)))
             twice = [row for row in rows if row[1] in ("opened", "recovered") and row[3] > 1]
         messages = [json.dumps(m["message"]) for m in self.ground.control.messages()]
         sent = sum(row[3] for row in rows if row[1] == "opened")
