@@ -321,6 +321,8 @@ class Shopify(Connector):
                 size, shrink = (size // 2, shrink) if size > 1 else (1, shrink * 2)
                 continue
             raws, _ = rows(answer.body, "data.nodes")
+            if len(raws) != len(some):
+                raise Incomplete(f"{len(some)} {facts.name} were asked for by id, and {len(raws)} came")
             missing = [one for one, raw in zip(some, raws, strict=True) if raw.strip() == b"null"]
             if missing and facts.name == "shopify.orders" and "read_all_orders" not in self.granted():
                 raise AccessDenied(

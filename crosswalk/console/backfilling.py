@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cyclopts import App
 
 from crosswalk.console import place, running, show
 from crosswalk.errors import CrosswalkError, SettingsError
-from crosswalk.runs.backfill import Backfill, Step, Window
 
 if TYPE_CHECKING:
+    from crosswalk.runs.backfill import Backfill, Window
     from crosswalk.settings import Binding
+
+
+Step = Literal["month", "week", "day", "all"]
 
 
 def register(app: App) -> None:
@@ -58,6 +61,8 @@ def backfill(
 
 
 def _wanted(bound: Binding, since: str, until: str, by: Step) -> Backfill:
+    from crosswalk.runs.backfill import Backfill
+
     first, past = running.instant("since", since), running.instant("until", until)
     assert first is not None and past is not None
     first = max(first, bound.start) if bound.start is not None else first

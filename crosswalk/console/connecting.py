@@ -189,6 +189,9 @@ def check(name: str, /) -> int:
 def _check(house: House, connection: Connection) -> int:
     if connection.system == "database":
         return _check_database(house, connection)
+    from crosswalk.store.breakers import Breakers
+
+    Breakers(house.store).ask_now(connection.key)
     found = house.connector(connection).check()
     words = {True: "ok", False: "WRONG", None: "unknown"}
     show.table(("checked", "", "what was found"), [(c.what, words[c.ok], c.detail) for c in found.items])

@@ -91,7 +91,7 @@ def _tried(part: Callable[[Patient], Iterator[Line]], patient: Patient) -> Itera
     except CrosswalkError as error:
         yield Line(name, FAIL, error.what, error.next_command)
     except Exception as error:  # noqa: BLE001 - what one part cannot look at must not hide the others
-        yield Line(name, FAIL, f"could not be examined: {type(error).__name__}: {error}", "crosswalk doctor --debug")
+        yield Line(name, FAIL, f"could not be examined: {type(error).__name__}: {error}", "crosswalk doctor")
 
 
 def _settings(patient: Patient) -> Iterator[Line]:

@@ -258,7 +258,8 @@ def _through_prefect(binding: str, wanted: Request, api: str) -> int:
 def _show(binding: str, account: Account, seconds: float | None = None) -> None:
     """An account as a person reads it at a terminal."""
     took = f" in {seconds:.1f} s" if seconds is not None else ""
-    ended = "queued" if account.queued or account.stopped else "completed"
+    waits = account.queued or account.waiting
+    ended = "queued" if waits else "stopped" if account.stopped else "completed"
     show.say(f"{binding}: {ended}{took}")
     first = f"{account.read} read" + (f", {account.duplicate} of them twice" if account.duplicate else "")
     pairs: list[tuple[str, object]] = [("source", first), ("target", f"{account.parts} parts: {account.line()}")]

@@ -114,6 +114,13 @@ class Breakers:
         with self._store.transaction("breaker") as writing:
             writing.execute(update(BREAKER).where(*mine).values(probing_by="", probing_until=None))
 
+    def ask_now(self, connection: str) -> None:
+        """Let the next request be the probe without waiting for its time: a person wants to know."""
+        now = self._store.clock.now()
+        away = (BREAKER.c.connection == connection, BREAKER.c.opened_at.is_not(None))
+        with self._store.transaction("breaker") as writing:
+            writing.execute(update(BREAKER).where(*away).values(probe_at=now))
+
     def outages(self) -> list[Outage]:
         """Every connection that is away now, longest first."""
         with self._store.reading() as reading:

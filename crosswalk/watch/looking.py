@@ -133,7 +133,7 @@ def _blind(check: Check, error: Exception, why: str) -> Finding:
     command = error.next_command if isinstance(error, CrosswalkError) else ""
     trouble = Trouble(
         kind=BLIND, step=check.name, severity=ERROR, title=f"the watch cannot look at {check.name}", what=why,
-        command=command or "crosswalk watch --once --debug", then="It looks again every time; the rest is looked at.",
+        command=command or "crosswalk watch --once", then="It looks again every time; the rest is looked at.",
     )  # fmt: skip
     return Finding(trouble)
 

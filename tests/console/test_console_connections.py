@@ -122,7 +122,7 @@ def test_systems_show_the_facts_of_every_connector(folder: Folder) -> None:
     for part in ("Shopify: e-commerce", "Xero: accounting", "xero.invoices", "is sent again with its key for 6 min"):
         assert part in said
     found = {s["name"]: s for s in json.loads(folder.good("systems", "--json"))}
-    assert set(found) == {"shopify", "xero"}
+    assert set(found) == {"application", "shopify", "xero"}
     operations = {(w["resource"], w["operation"]) for w in found["xero"]["writes"]}
     assert ("xero.payments", "create") in operations and found["shopify"]["writes"] == []
     assert "Shopify" not in folder.good("systems", "xero")
