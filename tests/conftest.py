@@ -74,6 +74,7 @@ def database(database_url: str, clock: SharedClock) -> Iterator[Database]:
 
 
 @pytest.fixture(autouse=True)
-def _no_point_outlives_its_test() -> Iterator[None]:
+def _no_point_outlives_its_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("COLUMNS", raising=False)  # what a command prints does not hang on the terminal of the tests
     yield
     points.install(None)

@@ -352,10 +352,10 @@ def a_skipped_part(patch: Patch, bite: Bite) -> None:
 def a_part_in_the_plan(patch: Patch, bite: Bite) -> None:
     """a part, while the plan is committed"""
 
-    def change(real: Any, connection: Any, store: Any, scope: str, run: str, chunk: Any, *rest: Any) -> Any:
+    def change(real: Any, connection: Any, store: Any, scope: str, run: str, chunk: Any, *rest: Any, **how: Any) -> Any:
         if bite.first(len(chunk.wanted) > 1):
             chunk = replace(chunk, wanted=less(chunk.wanted))
-        return real(connection, store, scope, run, chunk, *rest)
+        return real(connection, store, scope, run, chunk, *rest, **how)
 
     around(patch, plan, "commit", change)
 
