@@ -29,7 +29,8 @@ demo-stop: setup ## end what KEEP=1 make demo left running
 	@$(BIN)/python -m crosswalk.console.demo --stop
 
 test: setup check ## every test and every check, PostgreSQL and Prefect included
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not prefect"
+	@$(BIN)/python -m pytest -m prefect
 
 check: setup ## style, types, lock and generated pages
 	@$(BIN)/ruff check .
